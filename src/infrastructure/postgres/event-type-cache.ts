@@ -1,0 +1,65 @@
+import type { EventType } from '../../domain/event-type.ts';
+import type { Service } from '../lifecycle.ts';
+import type { Database } from './database.ts';
+import { readEventTypes, readEventTypeVersions, type VersionedEventType } from './event-type-store.ts';
+import { RowCache, type RowCacheOptions } from './row-cache.ts';
+
+/** The catalogue in memory, fresh within 2 s of a change; works from memory while PostgreSQL is down. */
+export class EventTypeCache implements Service {
+  readonly name = 'event type cache';
+  readonly #cache: RowCache<VersionedEventType>;
+  #byRecordName: ReadonlyMap<string, EventType> = new Map();
+
+  constructor(database: Database, options: RowCacheOptions) {
+    this.#cache = new RowCache<VersionedEventType>(
+      {
+        kind: 'event_type',
+        idOf: (eventType) => eventType.type,
+        versionOf: (eventType) => eventType.version,
+        readVersions: () => readEventTypeVersions(database),
+        readRows: (types) => readEventTypes(database, types),
+      },
+      options,
+    );
+    this.#cache.onChange(() => {
+      this.#byRecordName = new Map(
+        [...this.#cache.rows.values()].map((eventType) => [eventType.recordName, eventType]),
+      );
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#cache.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#cache.stop();
+  }
+
+  /** Null when the catalogue is current; else what the cache waits for. */
+  waitsFor(): string | null {
+    return this.#cache.waitsFor();
+  }
+
+  /** True once the catalogue was read for the first time. */
+  get isLoaded(): boolean {
+    return this.#cache.isLoaded;
+  }
+
+  byType(type: string): EventType | undefined {
+    return this.#cache.rows.get(type);
+  }
+
+  byRecordName(recordName: string): EventType | undefined {
+    return this.#byRecordName.get(recordName);
+  }
+
+  /** Sorted by type. */
+  all(): readonly EventType[] {
+    return [...this.#cache.rows.values()].toSorted((a, b) => (a.type < b.type ? -1 : 1));
+  }
+
+  onChange(listener: (types: readonly string[]) => void): void {
+    this.#cache.onChange(listener);
+  }
+}
