@@ -1,6 +1,7 @@
 import type { Knex } from 'knex';
 import { answering, type Database } from './database.ts';
 import { up as configuration } from './migrations/001-configuration.ts';
+import { up as deliveryLog } from './migrations/002-delivery-log.ts';
 
 interface Migration {
   readonly name: string;
@@ -8,7 +9,10 @@ interface Migration {
 }
 
 /** In the order in which they run; a name that has run anywhere never changes. */
-const MIGRATIONS: readonly Migration[] = [{ name: '001-configuration', up: configuration }];
+const MIGRATIONS: readonly Migration[] = [
+  { name: '001-configuration', up: configuration },
+  { name: '002-delivery-log', up: deliveryLog },
+];
 
 /** Names the lock that lets one process migrate at a time; any constant of our own. */
 const MIGRATION_LOCK = 7_075_711;

@@ -1,0 +1,161 @@
+import { Pool, type PoolClient } from 'pg';
+import { lastWords } from '../../domain/delivery-log.ts';
+import { dayOf, dayWindow } from '../../domain/log-days.ts';
+import type { LogBatch, WriteBatchResult } from '../../domain/log-entries.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { appendAttempts, withoutKnownAttempts } from './attempt-log.ts';
+import { answering } from './database.ts';
+import { DAILY_TABLES, type DailyTable, dropOldDays, ensureDay } from './day-partitions.ts';
+import { prepareStaging, recordDeliveries } from './delivery-log.ts';
+import { archiveEvents, storeDeadLetters } from './event-archive.ts';
+import { loadOffset, moveOffsets } from './recorder-offsets.ts';
+import { applyWebhookStates } from './webhook-state.ts';
+
+export interface RecorderStoreOptions {
+  /** `postgres://user:password@host:port/name` */
+  readonly url: string;
+  /** Days that the log keeps. */
+  readonly retentionDays: number;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** The recorder's side of PostgreSQL, on connections of its own (COPY needs the bare driver). Must be closed. */
+export interface RecorderStore {
+  /** First offset that the log does not have; null = it has none of this partition. Rejects with `unavailable`. */
+  loadOffset(topic: string, partition: number): Promise<number | null>;
+  /** Writes all of the batch in one transaction, or nothing. Rejects with `unavailable` or what PostgreSQL says. */
+  writeBatch(batch: LogBatch): Promise<WriteBatchResult>;
+  /** Makes the days to come and drops those past retention; returns the names of dropped partitions. */
+  tidyDays(): Promise<readonly string[]>;
+  close(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** One connection for attempts, one for the archive, one for retention. */
+const CONNECTIONS = 3;
+const UNIQUE_VIOLATION = '23505';
+
+export function openRecorderStore(options: RecorderStoreOptions): RecorderStore {
+  const pool = new Pool({
+    connectionString: options.url,
+    application_name: 'posthorn-recorder',
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  pool.on('error', (error) => options.log.debug({ error: error.message }, 'recorder.connection_lost'));
+  return new PooledStore(pool, options);
+}
+
+class PooledStore implements RecorderStore {
+  readonly #pool: Pool;
+  readonly #options: RecorderStoreOptions;
+  /** `<table> <day>` of the partitions known to exist; one that goes meanwhile sends its rows to the other days. */
+  readonly #days = new Set<string>();
+
+  constructor(pool: Pool, options: RecorderStoreOptions) {
+    this.#pool = pool;
+    this.#options = options;
+  }
+
+  loadOffset(topic: string, partition: number): Promise<number | null> {
+    return this.#connected((client) => loadOffset(client, topic, partition));
+  }
+
+  writeBatch(batch: LogBatch): Promise<WriteBatchResult> {
+    return this.#connected(async (client) => {
+      await prepareStaging(client);
+      await this.#ensureDays(client, batch);
+      try {
+        return await writeTogether(client, batch, (attempts) => attempts);
+      } catch (error) {
+        if (!isRepeat(error)) throw error;
+        return await writeTogether(client, batch, (attempts) => withoutKnownAttempts(client, attempts));
+      }
+    });
+  }
+
+  tidyDays(): Promise<readonly string[]> {
+    return this.#connected(async (client) => {
+      const window = dayWindow(this.#options.now(), this.#options.retentionDays);
+      for (const table of DAILY_TABLES) {
+        for (let day = dayOf(this.#options.now()); day <= window.last; day += 1)
+          await this.#ensureDay(client, table, day);
+      }
+      return dropOldDays(client, window);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#pool.ended) await this.#pool.end();
+  }
+
+  async #ensureDays(client: PoolClient, batch: LogBatch): Promise<void> {
+    const attemptDays = new Set(batch.attempts.map((attempt) => dayOf(attempt.delivery_created_at_ms)));
+    const days: Record<DailyTable, ReadonlySet<number>> = {
+      events: new Set(batch.events.map((event) => dayOf(event.timestampMs))),
+      deliveries: attemptDays,
+      attempts: attemptDays,
+      dead_letters: new Set(batch.deadLetters.map((letter) => dayOf(letter.timestampMs))),
+    };
+    for (const table of DAILY_TABLES) {
+      for (const day of days[table]) await this.#ensureDay(client, table, day);
+    }
+  }
+
+  async #ensureDay(client: PoolClient, table: DailyTable, day: number): Promise<void> {
+    const key = `${table} ${day}`;
+    if (this.#days.has(key)) return;
+    const window = dayWindow(this.#options.now(), this.#options.retentionDays);
+    if (day < window.first || day > window.last) return;
+    await ensureDay(client, table, day);
+    this.#days.add(key);
+  }
+
+  /** Lends a connection; one that failed is thrown away, its transaction with it. */
+  #connected<T>(use: (client: PoolClient) => Promise<T>): Promise<T> {
+    return answering(async () => {
+      const client = await this.#pool.connect();
+      try {
+        const result = await use(client);
+        client.release();
+        return result;
+      } catch (error) {
+        client.release(true);
+        throw error;
+      }
+    });
+  }
+}
+
+type ChooseAttempts = (attempts: LogBatch['attempts']) => LogBatch['attempts'] | Promise<LogBatch['attempts']>;
+
+async function writeTogether(client: PoolClient, batch: LogBatch, choose: ChooseAttempts): Promise<WriteBatchResult> {
+  await client.query('BEGIN');
+  try {
+    if (!(await moveOffsets(client, batch.positions))) {
+      await client.query('ROLLBACK');
+      return { kind: 'moved' };
+    }
+    await appendAttempts(client, await choose(batch.attempts));
+    await archiveEvents(client, batch.events);
+    await storeDeadLetters(client, batch.deadLetters);
+    await recordDeliveries(client, lastWords(batch.attempts));
+    await applyWebhookStates(client, batch.attempts);
+    await client.query('COMMIT');
+    return { kind: 'written' };
+  } catch (error) {
+    if (isRepeat(error)) await client.query('ROLLBACK');
+    throw error;
+  }
+}
+
+/** An attempt id that the log, or this very batch, has already. */
+function isRepeat(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION;
+}
