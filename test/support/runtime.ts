@@ -1,3 +1,4 @@
+import { cacheFolder } from '../../src/local/cache-folder.ts';
 import { type LocalServers, startLocalServers } from '../../src/local/local-servers.ts';
 import { SERVER_VARIABLES } from './servers.ts';
 
@@ -6,7 +7,12 @@ let servers: LocalServers | undefined;
 /** Starts one set of ephemeral servers for the whole run, unless the environment names servers already. */
 export async function setup(): Promise<void> {
   if (Object.values(SERVER_VARIABLES).every((name) => process.env[name])) return;
-  servers = await startLocalServers({ ephemeral: true, progress: (line) => console.error(line) });
+  servers = await startLocalServers({
+    ephemeral: true,
+    cacheDir: cacheFolder(process.env),
+    javaHome: process.env['JAVA_HOME'],
+    progress: (line) => console.error(line),
+  });
   process.env[SERVER_VARIABLES.kafkaBrokers] = servers.kafkaBrokers;
   process.env[SERVER_VARIABLES.schemaRegistryUrl] = servers.schemaRegistryUrl;
   process.env[SERVER_VARIABLES.databaseUrl] = servers.databaseUrl;
