@@ -35,3 +35,13 @@ export interface EventRejection {
   readonly reason: EventRejectionReason;
   readonly message: string;
 }
+
+/** What reading one record gave. */
+export type EventReadResult =
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'rejected'; readonly rejection: EventRejection };
+
+/** What reading one record gives: an event, or why there is none. */
+export type EventReadResult =
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'rejected'; readonly rejection: EventRejection };

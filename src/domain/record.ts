@@ -16,9 +16,9 @@ export interface ConsumedRecord {
 /** One record to write. Without `partition` the key decides (murmur2, as the Java client does). */
 export interface OutgoingRecord {
   readonly topic: string;
-  readonly key: string | null;
+  readonly key: string | Buffer | null;
   readonly value: Buffer | null;
-  readonly headers?: Readonly<Record<string, string | Buffer>>;
+  readonly headers?: Readonly<Record<string, string | Buffer | (string | Buffer)[]>>;
   readonly partition?: number;
 }
 
