@@ -1,3 +1,4 @@
+import { type Catalogue, createCatalogue } from '../../domain/catalogue.ts';
 import type { EventType } from '../../domain/event-type.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Database } from './database.ts';
@@ -5,10 +6,10 @@ import { readEventTypes, readEventTypeVersions, type VersionedEventType } from '
 import { RowCache, type RowCacheOptions } from './row-cache.ts';
 
 /** The catalogue in memory, fresh within 2 s of a change; works from memory while PostgreSQL is down. */
-export class EventTypeCache implements Service {
+export class EventTypeCache implements Service, Catalogue {
   readonly name = 'event type cache';
   readonly #cache: RowCache<VersionedEventType>;
-  #byRecordName: ReadonlyMap<string, EventType> = new Map();
+  readonly #catalogue = createCatalogue();
 
   constructor(database: Database, options: RowCacheOptions) {
     this.#cache = new RowCache<VersionedEventType>(
@@ -21,11 +22,7 @@ export class EventTypeCache implements Service {
       },
       options,
     );
-    this.#cache.onChange(() => {
-      this.#byRecordName = new Map(
-        [...this.#cache.rows.values()].map((eventType) => [eventType.recordName, eventType]),
-      );
-    });
+    this.#cache.onChange(() => this.#catalogue.replace([...this.#cache.rows.values()]));
   }
 
   start(): Promise<void> {
@@ -47,16 +44,19 @@ export class EventTypeCache implements Service {
   }
 
   byType(type: string): EventType | undefined {
-    return this.#cache.rows.get(type);
+    return this.#catalogue.byType(type);
   }
 
   byRecordName(recordName: string): EventType | undefined {
-    return this.#byRecordName.get(recordName);
+    return this.#catalogue.byRecordName(recordName);
   }
 
-  /** Sorted by type. */
   all(): readonly EventType[] {
-    return [...this.#cache.rows.values()].toSorted((a, b) => (a.type < b.type ? -1 : 1));
+    return this.#catalogue.all();
+  }
+
+  get version(): number {
+    return this.#catalogue.version;
   }
 
   onChange(listener: (types: readonly string[]) => void): void {
