@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { webcrypto } from 'node:crypto';
 import {
   BasicConstraintsExtension,
   ExtendedKeyUsage,
@@ -58,7 +59,7 @@ export async function createAuthority(
 
 async function issueCertificate(
   request: CertificateRequest,
-  { issuer, signingKey }: { issuer: { CN: string[] }[]; signingKey: CryptoKey },
+  { issuer, signingKey }: { issuer: { CN: string[] }[]; signingKey: webcrypto.CryptoKey },
 ): Promise<KeyAndCertificate> {
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const names: JsonGeneralName[] = [
