@@ -53,5 +53,11 @@ export interface LogBatch {
   readonly deadLetters: readonly DeadLetterEntry[];
 }
 
-/** `moved`: another recorder has written meanwhile; nothing of the batch was. */
-export type WriteBatchResult = { readonly kind: 'written' } | { readonly kind: 'moved' };
+/**
+ * `moved`: another recorder has written meanwhile. `refused`: PostgreSQL cannot hold a value of the batch, whenever it is asked.
+ * In both cases nothing of the batch was written.
+ */
+export type WriteBatchResult =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'moved' }
+  | { readonly kind: 'refused'; readonly message: string };

@@ -36,7 +36,10 @@ const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 /** One connection for attempts, one for the archive, one for retention. */
 const CONNECTIONS = 3;
+/** An attempt id that the log, or this very batch, has already. */
 const UNIQUE_VIOLATION = '23505';
+/** SQLSTATE classes: 22 data exception, 54 program limit exceeded. Asking again gives the same answer. */
+const REFUSED_CLASSES = /^(22|54)/;
 
 export function openRecorderStore(options: RecorderStoreOptions): RecorderStore {
   const pool = new Pool({
@@ -71,12 +74,10 @@ class PooledStore implements RecorderStore {
     return this.#connected(async (client) => {
       await prepareStaging(client);
       await this.#ensureDays(client, batch);
-      try {
-        return await writeTogether(client, batch, (attempts) => attempts);
-      } catch (error) {
-        if (!isRepeat(error)) throw error;
-        return await writeTogether(client, batch, (attempts) => withoutKnownAttempts(client, attempts));
-      }
+      const result = await writeTogether(client, batch, (attempts) => attempts);
+      if (result.kind !== 'repeat') return result;
+      const second = await writeTogether(client, batch, (attempts) => withoutKnownAttempts(client, attempts));
+      return second.kind === 'repeat' ? { kind: 'refused', message: 'an attempt repeats itself' } : second;
     });
   }
 
@@ -135,13 +136,14 @@ class PooledStore implements RecorderStore {
 
 type ChooseAttempts = (attempts: LogBatch['attempts']) => LogBatch['attempts'] | Promise<LogBatch['attempts']>;
 
-async function writeTogether(client: PoolClient, batch: LogBatch, choose: ChooseAttempts): Promise<WriteBatchResult> {
+async function writeTogether(
+  client: PoolClient,
+  batch: LogBatch,
+  choose: ChooseAttempts,
+): Promise<WriteBatchResult | { readonly kind: 'repeat' }> {
   await client.query('BEGIN');
   try {
-    if (!(await moveOffsets(client, batch.positions))) {
-      await client.query('ROLLBACK');
-      return { kind: 'moved' };
-    }
+    if (!(await moveOffsets(client, batch.positions))) return await rolledBack(client, { kind: 'moved' } as const);
     await appendAttempts(client, await choose(batch.attempts));
     await archiveEvents(client, batch.events);
     await storeDeadLetters(client, batch.deadLetters);
@@ -150,12 +152,18 @@ async function writeTogether(client: PoolClient, batch: LogBatch, choose: Choose
     await client.query('COMMIT');
     return { kind: 'written' };
   } catch (error) {
-    if (isRepeat(error)) await client.query('ROLLBACK');
+    const code = sqlState(error);
+    if (code === UNIQUE_VIOLATION) return rolledBack(client, { kind: 'repeat' } as const);
+    if (REFUSED_CLASSES.test(code)) return rolledBack(client, { kind: 'refused', message: String(error) } as const);
     throw error;
   }
 }
 
-/** An attempt id that the log, or this very batch, has already. */
-function isRepeat(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION;
+async function rolledBack<T>(client: PoolClient, result: T): Promise<T> {
+  await client.query('ROLLBACK');
+  return result;
+}
+
+function sqlState(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
