@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { AppError } from './domain/errors.ts';
 import { createRetrySchedule, type RetrySchedule } from './domain/retry-schedule.ts';
+import { cacheFolder } from './local/cache-folder.ts';
 import { SETTINGS, type Setting } from './settings.ts';
 
 /** The whole configuration, read once and frozen; each part is handed only its slice. */
@@ -65,7 +66,7 @@ export function loadEnvFile(): void {
  * wrong deployment is repaired in one go.
  */
 export function readConfig(environment: Environment = process.env): Config {
-  const problems: string[] = unknownSettings(environment);
+  const problems: string[] = [];
   const reader = new SettingReader(environment, problems);
   const config = assemble(reader);
   if (problems.length > 0) {
@@ -73,6 +74,11 @@ export function readConfig(environment: Environment = process.env): Config {
     throw new AppError('misconfigured', `The configuration has ${problems.length} problem(s):\n${list}`);
   }
   return Object.freeze(config);
+}
+
+/** What the local servers take from the machine's own conventions. */
+export function readMachine(environment: Environment = process.env): { cacheDir: string; javaHome: string | undefined } {
+  return { cacheDir: cacheFolder(environment), javaHome: environment['JAVA_HOME'] };
 }
 
 /** Settings that differ from safe defaults and deserve a line at start. */
@@ -157,11 +163,11 @@ function readRetry(read: SettingReader): RetrySchedule {
   return createRetrySchedule(names, jitter) ?? { delays: [], tiers: [], jitter };
 }
 
-/** A misspelt name would otherwise be a setting that silently does nothing. */
-function unknownSettings(environment: Environment): string[] {
+/** Lines about variables that look like settings and are none: a misspelt name would silently do nothing. */
+export function unknownSettings(environment: Environment = process.env): string[] {
   return Object.keys(environment)
     .filter((name) => name.startsWith('POSTHORN_') && !name.startsWith('POSTHORN_TEST_') && !(name in SETTINGS))
-    .map((name) => `${name} is not a setting of Posthorn; "posthorn serve --help" lists them`);
+    .map((name) => `${name} is set but is not a setting of Posthorn; is it misspelt?`);
 }
 
 /** Reads single settings; notes what is wrong with each and goes on. */

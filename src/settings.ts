@@ -32,7 +32,7 @@ export const SETTINGS = {
     default: 'http://localhost:8081/apis/ccompat/v7',
     description: 'Schema registry (Confluent API), with its base path',
   },
-  POSTHORN_DATABASE_URL: { default: 'postgres://postgres@localhost:5432/posthorn', description: 'PostgreSQL' },
+  POSTHORN_DATABASE_URL: { default: 'postgres://posthorn:posthorn@localhost:5432/posthorn', description: 'PostgreSQL' },
   POSTHORN_DATA_DIR: {
     default: './.posthorn',
     description: 'Data of the local servers, their logs, keys and certificates; locked while in use',

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { probeBrokers } from '../infrastructure/kafka/broker-probe.ts';
 import { classArchiveFor } from './class-archive.ts';
-import { LOCAL_HOST, portFor, retryTakenPorts } from './free-port.ts';
+import { freePorts, LOCAL_HOST, portFor, retryTakenPorts } from './free-port.ts';
 import type { ClassArchive, Java, Tuning } from './java.ts';
 import { jvmFlags } from './java.ts';
 import { formatDataFolder, installKafka, type KafkaInstallation, kafkaUuid } from './kafka-installation.ts';
@@ -34,7 +34,8 @@ export async function startKafka(
   options: { readonly wantedPort?: number | undefined; readonly tuned: Tuning },
 ): Promise<RunningServer> {
   return await retryTakenPorts(async () => {
-    const node = { nodeId: 1, port: await portFor(options.wantedPort), controllerPort: await portFor(undefined) };
+    const port = await portFor(options.wantedPort);
+    const node = { nodeId: 1, port, controllerPort: await controllerPortBeside(port) };
     const settings = { ...node, cluster: [node], dataFolder: join(place.dataDir, 'kafka'), tuned: options.tuned };
     const process = await launchBroker(kafka, settings, { place, name: 'kafka', clusterId: kafkaUuid() });
     try {
@@ -77,6 +78,12 @@ export async function launchBroker(
 
 export function addressOf({ port }: Pick<BrokerAddress, 'port'>): string {
   return `${LOCAL_HOST}:${port}`;
+}
+
+/** Nothing listens on `port` yet, so the system could hand it out a second time. */
+async function controllerPortBeside(port: number): Promise<number> {
+  const candidates = await freePorts(2);
+  return candidates.find((candidate) => candidate !== port) ?? 0;
 }
 
 /** One start and stop in a folder of its own, so that the JVM writes its class archive. */

@@ -1,4 +1,4 @@
-import { cacheFolder } from '../../src/local/cache-folder.ts';
+import { readMachine } from '../../src/config.ts';
 import { type LocalServers, startLocalServers } from '../../src/local/local-servers.ts';
 import { SERVER_VARIABLES } from './servers.ts';
 
@@ -8,9 +8,8 @@ let servers: LocalServers | undefined;
 export async function setup(): Promise<void> {
   if (Object.values(SERVER_VARIABLES).every((name) => process.env[name])) return;
   servers = await startLocalServers({
+    ...readMachine(),
     ephemeral: true,
-    cacheDir: cacheFolder(process.env),
-    javaHome: process.env['JAVA_HOME'],
     progress: (line) => console.error(line),
   });
   process.env[SERVER_VARIABLES.kafkaBrokers] = servers.kafkaBrokers;

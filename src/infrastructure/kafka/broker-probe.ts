@@ -1,4 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs';
+import { guardRequestQueue } from './request-queue-guard.ts';
 
 const READINESS_GROUP = 'posthorn-readiness';
 const TIMEOUT_MS = 2_000;
@@ -8,6 +9,7 @@ const TIMEOUT_MS = 2_000;
  * latter makes the cluster create its offsets topic, without which a kafkajs consumer may end for good on its first join.
  */
 export async function probeBrokers(brokers: readonly string[], brokerCount: number): Promise<void> {
+  guardRequestQueue();
   const admin = new Kafka({
     clientId: 'posthorn-probe',
     brokers: [...brokers],
