@@ -47,7 +47,7 @@ export function tierAfter(schedule: RetrySchedule, attempt: number): Tier | null
  */
 export function partitionDelayMs(delayMs: number, jitter: number, partition: number, partitions: number): number {
   const position = partitions > 1 ? partition / (partitions - 1) : 0.5;
-  return delayMs * (1 - jitter + 2 * jitter * position);
+  return Math.round(delayMs * (1 - jitter + 2 * jitter * position));
 }
 
 /**

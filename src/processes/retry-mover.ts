@@ -57,7 +57,7 @@ export class RetryMover implements PartitionHandler, Service {
     const delayMs = parseDelayMs(topic.slice(this.deps.topics.retryPrefix.length));
     const partitions = await this.deps.partitionCount(topic);
     const waitMs = delayMs === null ? 0 : partitionDelayMs(delayMs, this.deps.jitter, partition, partitions);
-    this.waitMs.set(`${topic}/${partition}`, Math.ceil(waitMs));
+    this.waitMs.set(`${topic}/${partition}`, waitMs);
     return null;
   }
 
