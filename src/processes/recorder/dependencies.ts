@@ -6,8 +6,8 @@ import type { Logger } from '../../infrastructure/telemetry/logger.ts';
 import type { QueueLimits } from './record-queue.ts';
 
 export interface RecorderDependencies {
-  /** Throws when the value is no attempt record. */
-  readonly decodeAttempt: (value: Buffer) => AttemptRecord;
+  /** Throws or rejects: `unavailable` while the schema registry cannot be asked, otherwise the value is no attempt record. */
+  readonly decodeAttempt: (value: Buffer) => AttemptRecord | Promise<AttemptRecord>;
   /** Rejects only while the schema registry cannot be asked. */
   readonly readEvent: (record: ConsumedRecord) => EventReadResult | Promise<EventReadResult>;
   /** Rejects while PostgreSQL cannot be asked. */

@@ -1,5 +1,6 @@
 import { attemptFlaw, withDeliveryId } from '../../domain/attempt-check.ts';
 import type { AttemptRecord } from '../../domain/attempt-record.ts';
+import { AppError } from '../../domain/errors.ts';
 import type { EventReadResult } from '../../domain/event.ts';
 import type { ArchivedEvent, DeadLetterEntry, LogBatch } from '../../domain/log-entries.ts';
 import { type ConsumedRecord, headerText, type RecordHeaders } from '../../domain/record.ts';
@@ -17,16 +18,33 @@ export interface Entry extends Handed {
   readonly content: Content;
 }
 
-/** A record on `attempts`. What cannot be read, or not be stored, is kept raw among the dead letters. */
-export function attemptContent(record: ConsumedRecord, decode: (value: Buffer) => AttemptRecord): Content {
+type DecodeAttempt = (value: Buffer) => AttemptRecord | Promise<AttemptRecord>;
+
+/**
+ * A record on `attempts`. What cannot be read, or not be stored, is kept raw among the dead letters. Throws (or rejects) with
+ * `unavailable` when the schema registry is needed and does not answer.
+ */
+export function attemptContent(record: ConsumedRecord, decode: DecodeAttempt): Content | Promise<Content> {
   if (record.value === null) return unreadable(record, 'the record has no value');
+  const failed = (error: unknown) => unreadableUnlessUnavailable(record, error);
   try {
-    const attempt = withDeliveryId(decode(record.value));
-    const flaw = attemptFlaw(attempt);
-    return flaw === null ? { kind: 'attempt', attempt } : unreadable(record, flaw);
+    const decoded = decode(record.value);
+    if (decoded instanceof Promise) return decoded.then((attempt) => storable(record, attempt), failed);
+    return storable(record, decoded);
   } catch (error) {
-    return unreadable(record, String(error));
+    return failed(error);
   }
+}
+
+function storable(record: ConsumedRecord, decoded: AttemptRecord): Content {
+  const attempt = withDeliveryId(decoded);
+  const flaw = attemptFlaw(attempt);
+  return flaw === null ? { kind: 'attempt', attempt } : unreadable(record, flaw);
+}
+
+function unreadableUnlessUnavailable(record: ConsumedRecord, error: unknown): Content {
+  if (error instanceof AppError && error.code === 'unavailable') throw error;
+  return unreadable(record, String(error));
 }
 
 /** A record on an input topic. One that is no event is the router's to put aside, and comes back on `events.dead`. */

@@ -1,5 +1,4 @@
 import type { AssignedPartition, PartitionHandler } from '../../domain/consumer-contract.ts';
-import type { EventReadResult } from '../../domain/event.ts';
 import type { ConsumedRecord } from '../../domain/record.ts';
 import type { Service } from '../../infrastructure/lifecycle.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -98,22 +97,32 @@ export class Recorder implements PartitionHandler, Service {
     return entries;
   }
 
+  /** At once where nothing needs to be asked for; null when stopped while the registry was out of reach. */
   #contentOf(record: ConsumedRecord): Content | Promise<Content | null> {
+    let first: Content | Promise<Content>;
+    try {
+      first = this.#tryContentOf(record);
+    } catch (error) {
+      first = Promise.reject(error);
+    }
+    return first instanceof Promise ? this.#contentPatiently(record, first) : first;
+  }
+
+  #contentPatiently(record: ConsumedRecord, first: Promise<Content>): Promise<Content | null> {
+    let asked: Promise<Content> | null = first;
+    return this.#patience.until('schema registry', () => {
+      const answer = asked ?? this.#tryContentOf(record);
+      asked = null;
+      return answer;
+    });
+  }
+
+  #tryContentOf(record: ConsumedRecord): Content | Promise<Content> {
     const { attempts, deadDeliveries, deadEvents } = this.#deps.topics;
     if (record.topic === attempts) return attemptContent(record, this.#deps.decodeAttempt);
     if (record.topic === deadDeliveries || record.topic === deadEvents) return deadContent(record);
     const result = this.#deps.readEvent(record);
-    return result instanceof Promise ? this.#readPatiently(record, result) : eventContent(record, result);
-  }
-
-  async #readPatiently(record: ConsumedRecord, first: Promise<EventReadResult>): Promise<Content | null> {
-    let attempt: Promise<EventReadResult> | null = first;
-    const result = await this.#patience.until('schema registry', () => {
-      const asked = attempt ?? this.#deps.readEvent(record);
-      attempt = null;
-      return asked;
-    });
-    return result === null ? null : eventContent(record, result);
+    return result instanceof Promise ? result.then((read) => eventContent(record, read)) : eventContent(record, result);
   }
 
   #queueOf(topic: string): RecordQueue {
