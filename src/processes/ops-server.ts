@@ -56,11 +56,11 @@ interface Reply {
 async function respond(options: OpsServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (!isRead) return send(response, { status: 405, type: TEXT, body: 'only GET\n' });
-  const path = (request.url ?? '').split('?')[0];
+  const path = (request.url ?? '').split('?')[0] ?? '';
   send(response, await replyTo(path, options));
 }
 
-async function replyTo(path: string | undefined, options: OpsServerOptions): Promise<Reply> {
+async function replyTo(path: string, options: OpsServerOptions): Promise<Reply> {
   switch (path) {
     case '/livez':
       return { status: 200, type: JSON_TYPE, body: JSON.stringify({ status: 'ok' }) };
