@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
 
 /**
  * Ends our servers when we die without ending them ourselves, by SIGKILL for instance.
@@ -10,6 +11,7 @@ import { spawn } from 'node:child_process';
 const GUARD_SCRIPT = `
 trap '' HUP INT TERM QUIT PIPE
 watched=''
+command=''
 while IFS=' ' read -r action value; do
   case $action in
     watch) watched="$watched $value" ;;
@@ -18,6 +20,7 @@ while IFS=' ' read -r action value; do
       for entry in $watched; do [ "\${entry%:*}" = "$value" ] || kept="$kept $entry"; done
       watched=$kept ;;
     remove) set -- "$@" "$value" ;;
+    run) command=$value ;;
     release) exit 0 ;;
   esac
 done
@@ -30,6 +33,7 @@ while [ $tries -lt 80 ]; do
   tries=$((tries + 1)); sleep 0.1
 done
 for entry in $watched; do kill -KILL "\${entry%:*}"; done
+[ -z "$command" ] || sh -c "$command"
 [ $# -eq 0 ] || rm -rf -- "$@"
 `;
 
@@ -43,11 +47,14 @@ export interface Guard {
   forget(pid: number): void;
   /** This file or folder goes when we die. */
   removeAtDeath(path: string): void;
+  /** This shell command runs when we die. */
+  runAtDeath(command: string): void;
   /** All is stopped and removed: the guard ends and does nothing more. */
   release(): void;
 }
 
-export function startGuard(): Guard {
+/** Starts the guard; `paths` are removed when we die. */
+export function startGuard(paths: readonly string[] = []): Guard {
   const shell = spawn('/bin/sh', ['-c', GUARD_SCRIPT, 'posthorn-guard'], {
     detached: true,
     cwd: '/',
@@ -61,10 +68,12 @@ export function startGuard(): Guard {
   shell.unref();
   if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref();
   const tell = (line: string) => void stdin.write(`${line}\n`);
+  for (const path of paths) tell(`remove ${resolve(path)}`);
   return {
     watch: (pid, signal) => tell(`watch ${pid}:${signal}`),
     forget: (pid) => tell(`forget ${pid}`),
-    removeAtDeath: (path) => tell(`remove ${path}`),
+    removeAtDeath: (path) => tell(`remove ${resolve(path)}`),
+    runAtDeath: (command) => tell(`run ${command}`),
     release: () => void stdin.end('release\n'),
   };
 }

@@ -13,7 +13,7 @@ import type { RunningServer } from './server-process.ts';
 import { createServerSet, type ServerSet } from './server-set.ts';
 
 const FREE_PORTS = { kafka: undefined, registry: undefined, postgres: undefined };
-const DEFAULT_PORTS = { kafka: 9092, registry: 8081, postgres: 5432 };
+export const DEFAULT_PORTS = { kafka: 9092, registry: 8081, postgres: 5432 };
 
 export interface LocalServersOptions {
   /** Where data and logs are kept; required unless `ephemeral`. */
@@ -30,6 +30,8 @@ export interface LocalServersOptions {
   readonly registry?: boolean;
   readonly tuned?: Tuning;
   readonly progress?: Progress;
+  /** Files that go when this process is killed, a ready file for instance; at an orderly stop they are yours. */
+  readonly removeAtDeath?: readonly string[];
   /** Ends a start that is under way; it then rejects, and nothing is left. */
   readonly signal?: AbortSignal;
 }
@@ -46,8 +48,8 @@ export interface LocalServers extends InfraReady {
 /** Starts the servers as processes of this machine and resolves when all of them answer; on failure nothing is left. */
 export async function startLocalServers(options: LocalServersOptions): Promise<LocalServers> {
   const java = await findJava(options.javaHome);
-  const guard = startGuard();
-  const folder = await openFolder(options, guard).catch((error: unknown) => {
+  const guard = startGuard(options.removeAtDeath);
+  const folder = await openServerFolder(options, guard).catch((error: unknown) => {
     guard.release();
     throw error;
   });
@@ -69,7 +71,8 @@ export async function startLocalServers(options: LocalServersOptions): Promise<L
   }
 }
 
-async function openFolder(options: LocalServersOptions, guard: Guard): Promise<DataFolder> {
+/** The data folder that the options ask for; durable ones are locked. */
+export async function openServerFolder(options: LocalServersOptions, guard: Guard): Promise<DataFolder> {
   if (options.ephemeral === true) return createEphemeralFolder(guard);
   if (options.dataDir === undefined) throw new AppError('misconfigured', 'durable servers need a data folder');
   if (options.registryStorage === 'memory') {
@@ -78,9 +81,9 @@ async function openFolder(options: LocalServersOptions, guard: Guard): Promise<D
   return await openDataFolder(options.dataDir, options.progress ?? noProgress);
 }
 
-type Addresses = Pick<InfraReady, 'kafkaBrokers' | 'schemaRegistryUrl' | 'databaseUrl'>;
+export type ServerAddresses = Pick<InfraReady, 'kafkaBrokers' | 'schemaRegistryUrl' | 'databaseUrl'>;
 
-async function startServers(set: ServerSet, java: Java, options: LocalServersOptions): Promise<Addresses> {
+async function startServers(set: ServerSet, java: Java, options: LocalServersOptions): Promise<ServerAddresses> {
   const { ephemeral = false, tuned = 'test' } = options;
   const { place } = set;
   const ports = ephemeral ? FREE_PORTS : DEFAULT_PORTS;

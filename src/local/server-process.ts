@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '../domain/errors.ts';
 import type { Guard, GuardSignal } from './guard.ts';
+import { untilReady } from './until-ready.ts';
 
-const POLL_INTERVAL_MS = 25;
 const LOG_TAIL_LINES = 6;
 
 /** Who answers for the processes that are started. */
@@ -61,14 +60,13 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
       resolve(signal === null ? `exit code ${code}` : signal);
     });
   });
-  const logTail = () => tailOf(options.logFile);
   const started: ServerProcess = {
     name,
     pid,
     exited,
     signal: (signal) => void child.kill(signal),
     stop: (deadlineMs) => stopChild({ child, exited, stopSignal, deadlineMs }),
-    waitUntilReady: (probe, timeoutMs) => ready({ name, exited, logTail }, probe, timeoutMs),
+    waitUntilReady: (probe, timeoutMs) => ready({ name, exited, logFile: options.logFile }, probe, timeoutMs),
   };
   await place.onLaunch(started);
   return started;
@@ -99,37 +97,23 @@ async function stopChild(stop: {
   clearTimeout(forceful);
 }
 
-async function ready(
-  server: { name: string; exited: Promise<string>; logTail: () => string },
-  probe: () => Promise<void>,
-  timeoutMs: number,
-): Promise<void> {
-  const { name } = server;
+interface Starting {
+  readonly name: string;
+  readonly exited: Promise<string>;
+  readonly logFile: string;
+}
+
+async function ready(server: Starting, probe: () => Promise<void>, timeoutMs: number): Promise<void> {
+  const { name, logFile } = server;
   let end: string | undefined;
   void server.exited.then((reason) => {
     end = reason;
   });
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const failure = await failureOf(probe);
-    if (failure === undefined) return;
+  const giveUp = () => {
     if (end !== undefined)
-      throw new AppError('unavailable', `${name} ended while it started (${end})\n${server.logTail()}`);
-    if (performance.now() > deadline) {
-      const problem = `${name} does not answer after ${timeoutMs / 1000} s: ${failure.message}\n${server.logTail()}`;
-      throw new AppError('unavailable', problem, { cause: failure });
-    }
-    await pause(POLL_INTERVAL_MS);
-  }
-}
-
-async function failureOf(probe: () => Promise<void>): Promise<Error | undefined> {
-  try {
-    await probe();
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
-  }
+      throw new AppError('unavailable', `${name} ended while it started (${end})\n${tailOf(logFile)}`);
+  };
+  await untilReady(probe, { what: `${name}, whose log is ${logFile},`, timeoutMs, giveUp });
 }
 
 function tailOf(logFile: string): string {
