@@ -65,6 +65,11 @@ export class KafkaPublisher implements Service {
     return promise;
   }
 
+  /** How many partitions the topic has. Rejects with `publish_failed` when it does not exist. */
+  partitionCount(topic: string): Promise<number> {
+    return this.partitions.count(topic);
+  }
+
   private async flush(): Promise<void> {
     // One turn of the event loop gathers what other callers publish at the same moment.
     await new Promise(setImmediate);

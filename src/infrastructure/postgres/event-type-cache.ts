@@ -43,6 +43,11 @@ export class EventTypeCache implements Service, Catalogue {
     return this.#cache.isLoaded;
   }
 
+  /** Reads what has changed now; while PostgreSQL is down the catalogue stays as it is. */
+  refresh(): Promise<void> {
+    return this.#cache.refresh();
+  }
+
   byType(type: string): EventType | undefined {
     return this.#catalogue.byType(type);
   }

@@ -91,6 +91,12 @@ export class RowCache<Row> implements Service {
     this.#refresh();
   }
 
+  /** Compares all versions now and resolves when that is done; while PostgreSQL is down the rows stay as they are. */
+  async refresh(): Promise<void> {
+    this.#compare();
+    await this.#refreshing;
+  }
+
   #compare(): void {
     this.#compareAll = true;
     this.#refresh();

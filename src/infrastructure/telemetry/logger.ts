@@ -4,7 +4,17 @@ import { type Logger as PinoLogger, pino } from 'pino';
 export type Logger = PinoLogger;
 
 /** Paths whose values never reach a log line. */
-const REDACTED = ['secret', 'secretKey', 'secret_key', 'apiKey', 'api_key', 'authorization', '*.secret', '*.apiKey', '*.authorization'];
+const REDACTED = [
+  'secret',
+  'secretKey',
+  'secret_key',
+  'apiKey',
+  'api_key',
+  'authorization',
+  '*.secret',
+  '*.apiKey',
+  '*.authorization',
+];
 
 /** Creates the process's logger. `level` is a pino level name; lines are JSON on stdout unless `destination` is given. */
 export function createLogger(level: string, destination?: { write(line: string): void }): Logger {

@@ -22,6 +22,7 @@ export interface AttemptDependencies {
   readonly userAgent: string;
   readonly log: Logger;
   readonly now: () => number;
+  readonly onAttempted: (attempt: { outcome: AttemptOutcome['kind']; durationMs: number }) => void;
 }
 
 /** What came of trying a job: what its lane learns and what Kafka must have before the input record is resolved. */
@@ -91,6 +92,7 @@ async function send(
   });
   const report = { job, webhook, request, result, outcome, decision, startedAtMs, endedAtMs };
   logAttempt(deps.log, report);
+  deps.onAttempted({ outcome: outcome.kind, durationMs: result.timings.totalUs / 1000 });
   return { lane: laneResultOf(outcome, endedAtMs), records: deps.records.ofAttempt(report) };
 }
 

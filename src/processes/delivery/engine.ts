@@ -107,6 +107,12 @@ export class DeliveryEngine implements PartitionHandler, Service {
     }
   }
 
+  /** A changed webhook starts afresh: what its lane has learnt may be out of date. */
+  webhooksChanged(ids: readonly string[]): void {
+    for (const id of ids) this.lanes.reset(id, this.deps.now());
+    this.pump();
+  }
+
   /** Starts whatever may start: call it when something changed that could let work begin. */
   pump(): void {
     while (!this.isDraining && this.deps.uncommitted() < this.limits.maxUncommitted) {

@@ -1,0 +1,41 @@
+import { TrackedConsumer } from '../infrastructure/kafka/consumer.ts';
+import { RetryMover } from '../processes/retry-mover.ts';
+import type { PipelineParts, RoleParts } from './roles.ts';
+
+/** A fetched batch waits in memory until it is due, so batches are small. */
+const MAX_BYTES_PER_PARTITION = 128 * 1024;
+
+/** Builds the retry role: due records move from their tier to `deliveries.ready`. */
+export function composeRetry({ base, cluster }: PipelineParts): RoleParts {
+  const { names, log } = base;
+  const mover = new RetryMover({
+    publish: (records) => base.publisher.publish(records),
+    partitionCount: (topic) => base.publisher.partitionCount(topic),
+    topics: names,
+    jitter: base.config.retry.jitter,
+    log,
+    now: Date.now,
+  });
+  const consumer = new TrackedConsumer({
+    kafka: base.kafkaFor('retry'),
+    groupId: names.group('retry'),
+    topics: () => cluster.retryTopics(),
+    handler: mover,
+    log,
+    maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+    onFatal: base.onFatal,
+  });
+  const service = {
+    name: 'retry',
+    start: async () => {
+      await mover.start();
+      await consumer.start();
+    },
+    stop: async () => {
+      consumer.quiesce();
+      await mover.stop();
+      await consumer.stop();
+    },
+  };
+  return { services: [service], checks: [] };
+}

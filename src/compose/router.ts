@@ -1,0 +1,67 @@
+import { WebhookIndex } from '../domain/matching.ts';
+import { createEventReader } from '../infrastructure/avro/event-reader.ts';
+import { TrackedConsumer } from '../infrastructure/kafka/consumer.ts';
+import { Router } from '../processes/router.ts';
+import { createCatalogueRefresh } from './catalogue-refresh.ts';
+import type { Foundation } from './foundation.ts';
+import { type PipelineParts, type RoleParts, within } from './roles.ts';
+
+const DRAIN_MS = 10_000;
+
+/** Builds the router: events in, deliveries out. */
+export function composeRouter({ base, cluster, codecs }: PipelineParts): RoleParts {
+  const { names, log, metrics } = base;
+  const index = followWebhooks(base);
+  const reader = createEventReader({
+    registry: base.registry,
+    catalogue: base.eventTypes,
+    refreshCatalogue: createCatalogueRefresh(base.eventTypes),
+  });
+  const router = new Router({
+    readEvent: (record) => reader.read(record),
+    match: (event) => index.match(event),
+    encodeDelivery: (delivery) => codecs.delivery.encode(delivery),
+    publish: (records) => base.publisher.publish(records),
+    topics: names,
+    log,
+    now: Date.now,
+    onRouted: ({ events, deliveries, rejected }) => {
+      metrics.eventsRoutedTotal.inc(events);
+      metrics.deliveriesCreatedTotal.inc(deliveries);
+      metrics.eventsRejectedTotal.inc(rejected);
+    },
+  });
+  const consumer = new TrackedConsumer({
+    kafka: base.kafkaFor('router'),
+    groupId: names.group('router'),
+    topics: () => cluster.inputTopics(),
+    handler: router,
+    log,
+    onFatal: base.onFatal,
+  });
+  const service = {
+    name: 'router',
+    start: () => consumer.start(),
+    stop: async () => {
+      consumer.quiesce();
+      await within(DRAIN_MS, router.drain());
+      await consumer.stop();
+    },
+  };
+  return { services: [service], checks: [{ name: 'webhooks', check: () => base.webhooks.waitsFor() }] };
+}
+
+/** Keeps the index equal to the webhooks in memory, one changed webhook at a time. */
+function followWebhooks({ webhooks }: Foundation): WebhookIndex {
+  const index = new WebhookIndex();
+  const update = (ids: readonly string[]) => {
+    for (const id of ids) {
+      const webhook = webhooks.get(id);
+      if (webhook === undefined) index.remove(id);
+      else index.put(webhook);
+    }
+  };
+  update([...webhooks.all()].map(({ id }) => id));
+  webhooks.onChange(update);
+  return index;
+}
