@@ -40,8 +40,3 @@ export interface EventRejection {
 export type EventReadResult =
   | { readonly kind: 'event'; readonly event: Event }
   | { readonly kind: 'rejected'; readonly rejection: EventRejection };
-
-/** What reading one record gives: an event, or why there is none. */
-export type EventReadResult =
-  | { readonly kind: 'event'; readonly event: Event }
-  | { readonly kind: 'rejected'; readonly rejection: EventRejection };

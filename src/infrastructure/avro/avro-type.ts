@@ -1,7 +1,7 @@
-import { Type, types } from 'avsc';
+import avro from 'avsc';
 
 /** A parsed Avro type of the avsc library. */
-export type AvroType = Type;
+export type AvroType = avro.Type;
 
 /** What our long type yields: a number where that is exact, else a bigint. */
 export type LongValue = number | bigint;
@@ -10,7 +10,7 @@ const MIN_LONG = -(2n ** 63n);
 const MAX_LONG = 2n ** 63n - 1n;
 
 // avsc's own long refuses what a number cannot hold exactly; events may carry such values, so this one falls back to bigint.
-const LONG = types.LongType.__with({
+const LONG = avro.types.LongType.__with({
   fromBuffer: (bytes: Buffer): LongValue => {
     const high = bytes.readInt32LE(4);
     const value = high * 4_294_967_296 + bytes.readUInt32LE(0);
@@ -50,7 +50,7 @@ export function parseRecordType(schema: unknown): AvroType {
 
 function forSchema(schema: unknown, options: object): AvroType {
   // avsc checks the schema itself; its parameter type only lists what is valid.
-  return Type.forSchema(schema as Parameters<typeof Type.forSchema>[0], options);
+  return avro.Type.forSchema(schema as Parameters<typeof avro.Type.forSchema>[0], options);
 }
 
 function isPlainLong(schema: unknown): boolean {

@@ -12,10 +12,10 @@ const LOCAL = /^(\d{4}-\d{2}-\d{2})T(\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?)$/;
 
 /** ISO 8601 text of an Avro timestamp, with as many decimals as its unit has; `Z` unless it is a local one. */
 export function formatTimestamp(value: number | bigint, digits: TimestampDigits, local: boolean): string {
+  if (digits === 3) return isoMilliseconds(Number(value)).slice(0, local ? -1 : 24);
   const { whole, rest } = split(BigInt(value), 10n ** BigInt(digits - 3));
   const text = isoMilliseconds(Number(whole)).slice(0, -1);
-  const extra = digits === 3 ? '' : rest.toString().padStart(digits - 3, '0');
-  return `${text}${extra}${local ? '' : 'Z'}`;
+  return `${text}${rest.toString().padStart(digits - 3, '0')}${local ? '' : 'Z'}`;
 }
 
 /** The Avro value of ISO 8601 text; decimals beyond the unit are refused, never rounded. */

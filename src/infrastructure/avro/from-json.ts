@@ -53,6 +53,8 @@ function plainFromJson(kind: Plain, value: unknown): unknown {
     case 'long':
       return parseLong(value);
     case 'float':
+      if (typeof value === 'number' && Number.isFinite(Math.fround(value))) return value;
+      throw new MappingError('must be a number of 32 bits');
     case 'double':
       if (typeof value === 'number' && Number.isFinite(value)) return value;
       throw new MappingError('must be a number');
@@ -129,12 +131,20 @@ function attempt(branch: AvroNode, value: unknown): unknown {
   }
 }
 
-/** Of several records, the one that knows most of the given fields comes first: unknown fields would be dropped. */
+/**
+ * The order in which branches are tried. Of several records, the one that knows most of the given fields comes first:
+ * unknown fields would be dropped. Text is tried as a long last: "0049" is rather a string than a number.
+ */
 function byResemblance(branches: readonly AvroNode[], value: unknown): readonly AvroNode[] {
+  if (typeof value === 'string') return branches.toSorted((left, right) => isLong(left) - isLong(right));
   if (typeof value !== 'object' || value === null) return branches;
   const known = (node: AvroNode): number =>
     node.kind === 'record' ? node.fields.filter(({ name }) => Object.hasOwn(value, name)).length : 0;
   return branches.toSorted((left, right) => known(right) - known(left));
+}
+
+function isLong(node: AvroNode): number {
+  return Number(node.kind === 'long');
 }
 
 function within<T>(step: string | number, convert: () => T): T {
