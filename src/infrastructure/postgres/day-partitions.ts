@@ -7,17 +7,18 @@ export type DailyTable = (typeof DAILY_TABLES)[number];
 
 /** Names the lock under which days come and go; any constant of our own. */
 const PARTITION_LOCK = 7_075_712;
-/** Dropping waits for readers and makes writers wait behind it: give up soon, the next round comes. */
-const DROP_LOCK_TIMEOUT = '2s';
+/** Making and dropping days wait for readers, and everybody else waits behind them: give up soon, there is another time. */
+const LOCK_TIMEOUT = '1s';
 
-/** Makes the partition of a day unless it is there. Safe to call from several processes at once. */
-export async function ensureDay(client: ClientBase, table: DailyTable, day: LogDay): Promise<void> {
+/**
+ * Makes the partition of a day unless it is there. False when somebody reads the table for long: then the day's rows go to
+ * `…_other_days` and move when the partition is made. Safe to call from several processes at once.
+ */
+export function ensureDay(client: ClientBase, table: DailyTable, day: LogDay): Promise<boolean> {
   const name = partitionName(table, day);
-  await inTransaction(client, async () => {
-    await client.query('SELECT pg_advisory_xact_lock($1)', [PARTITION_LOCK]);
+  return changePartitions(client, async () => {
     const { rows } = await client.query<{ known: boolean }>('SELECT to_regclass($1) IS NOT NULL AS known', [name]);
-    if (rows[0]?.known === true) return;
-    await client.query(createSql(table, name, day));
+    if (rows[0]?.known !== true) await client.query(createSql(table, name, day));
   });
 }
 
@@ -48,29 +49,26 @@ async function partitionsOf(client: ClientBase, table: DailyTable): Promise<stri
   return rows.map((row) => row.name);
 }
 
-async function dropPartition(client: ClientBase, name: string): Promise<boolean> {
-  try {
-    await inTransaction(client, async () => {
-      await client.query(`SET LOCAL lock_timeout = '${DROP_LOCK_TIMEOUT}'`);
-      await client.query('SELECT pg_advisory_xact_lock($1)', [PARTITION_LOCK]);
-      await client.query(`DROP TABLE IF EXISTS ${name}`);
-    });
-    return true;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE) return false;
-    throw error;
-  }
+function dropPartition(client: ClientBase, name: string): Promise<boolean> {
+  return changePartitions(client, async () => {
+    await client.query(`DROP TABLE IF EXISTS ${name}`);
+  });
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
-async function inTransaction(client: ClientBase, statements: () => Promise<void>): Promise<void> {
+/** One change of partitions at a time, over all processes. False when a lock could not be had in time. */
+async function changePartitions(client: ClientBase, statements: () => Promise<void>): Promise<boolean> {
   await client.query('BEGIN');
   try {
+    await client.query(`SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'`);
+    await client.query('SELECT pg_advisory_xact_lock($1)', [PARTITION_LOCK]);
     await statements();
     await client.query('COMMIT');
+    return true;
   } catch (error) {
     await client.query('ROLLBACK');
+    if (error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE) return false;
     throw error;
   }
 }

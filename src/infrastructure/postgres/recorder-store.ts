@@ -34,6 +34,7 @@ export interface RecorderStore {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
+const DAYS_PAUSE_MS = 30_000;
 /** One connection for attempts, one for the archive, one for retention. */
 const CONNECTIONS = 3;
 /** An attempt id that the log, or this very batch, has already. */
@@ -60,6 +61,8 @@ class PooledStore implements RecorderStore {
   readonly #options: RecorderStoreOptions;
   /** `<table> <day>` of the partitions known to exist; one that goes meanwhile sends its rows to the other days. */
   readonly #days = new Set<string>();
+  /** Until when not to try again to make a partition whose table was being read, epoch milliseconds. */
+  #noDaysBeforeMs = 0;
 
   constructor(pool: Pool, options: RecorderStoreOptions) {
     this.#pool = pool;
@@ -111,11 +114,12 @@ class PooledStore implements RecorderStore {
 
   async #ensureDay(client: PoolClient, table: DailyTable, day: number): Promise<void> {
     const key = `${table} ${day}`;
-    if (this.#days.has(key)) return;
-    const window = dayWindow(this.#options.now(), this.#options.retentionDays);
+    const nowMs = this.#options.now();
+    if (this.#days.has(key) || nowMs < this.#noDaysBeforeMs) return;
+    const window = dayWindow(nowMs, this.#options.retentionDays);
     if (day < window.first || day > window.last) return;
-    await ensureDay(client, table, day);
-    this.#days.add(key);
+    if (await ensureDay(client, table, day)) this.#days.add(key);
+    else this.#noDaysBeforeMs = nowMs + DAYS_PAUSE_MS;
   }
 
   /** Lends a connection; one that failed is thrown away, its transaction with it. */
