@@ -92,7 +92,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     if (this.#isSettled) return;
-    const found = failureOf(error);
+    const found = failureOf(this.#connection?.firstError ?? error);
     if (this.#status !== null && found.detail !== 'und_err_res_content_length_mismatch') return this.#succeed(true);
     if (this.#mayResend(found)) void this.#resend();
     else this.#fail(found);

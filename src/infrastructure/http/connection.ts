@@ -16,6 +16,7 @@ export class Connection {
   readonly #socket: Socket;
   readonly #client: Client;
   #requests = 0;
+  #firstError: Error | null = null;
 
   constructor(target: Target, socket: Socket, onClosed: (connection: Connection) => void) {
     this.origin = target.origin;
@@ -32,6 +33,8 @@ export class Connection {
       maxHeaderSize: MAX_HEADER_BYTES,
       maxResponseSize: MAX_RESPONSE_BYTES,
     });
+    // A TLS alert is followed by the end of the stream, which undici reports in its place.
+    socket.once('error', (error) => (this.#firstError = error));
     this.#client.on('disconnect', () => onClosed(this));
   }
 
@@ -47,6 +50,11 @@ export class Connection {
   /** Bytes received so far (of the decrypted stream); tells whether an answer had begun. */
   get bytesRead(): number {
     return this.#socket.bytesRead;
+  }
+
+  /** What the socket itself first complained of, if anything. */
+  get firstError(): Error | null {
+    return this.#firstError;
   }
 
   dispatch(request: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): void {

@@ -98,6 +98,7 @@ function tlsCode(code: string): 'tls_client_cert' | 'tls_protocol' | 'tls_failed
 
 function codeAndMessage(error: unknown): { code: string; message: string } {
   if (!(error instanceof Error)) return { code: '', message: '' };
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  return { code, message: error.message };
+  if ('code' in error && typeof error.code === 'string') return { code: error.code, message: error.message };
+  // Undici names only some of the parser's errors by a code.
+  return { code: error.name === 'HTTPParserError' ? 'HPE_UNNAMED' : '', message: error.message };
 }
