@@ -126,6 +126,7 @@ export class Recorder implements PartitionHandler, Service {
   }
 
   #queueOf(topic: string): RecordQueue {
-    return Object.values(this.#deps.topics).includes(topic) ? this.#internal : this.#archive;
+    const { attempts, deadDeliveries, deadEvents } = this.#deps.topics;
+    return [attempts, deadDeliveries, deadEvents].includes(topic) ? this.#internal : this.#archive;
   }
 }
