@@ -1,13 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Config, readConfig } from '../config.ts';
+import { AppError } from '../domain/errors.ts';
+import { eventTopicOf } from '../domain/event-naming.ts';
 import { loadEventTypes } from '../infrastructure/avro/catalogue-files.ts';
 import { createEventPublisher, type PublishAttributes } from '../infrastructure/avro/event-publisher.ts';
 import { SHIPPED_EVENTS_FOLDER } from '../infrastructure/avro/internal-schemas.ts';
 import { createSchemaRegistry } from '../infrastructure/avro/registry.ts';
 import { createKafkaClient } from '../infrastructure/kafka/client.ts';
 import { KafkaPublisher } from '../infrastructure/kafka/publisher.ts';
-import { createLogger } from '../infrastructure/telemetry/logger.ts';
+import { missingTopics, planInputTopic } from '../infrastructure/kafka/topics.ts';
+import { createSilentLogger } from '../infrastructure/telemetry/logger.ts';
 import type { Command } from './command.ts';
 
 const USAGE = `posthorn publish --tenant T --type X [--data JSON] [--id I] [--subject S] [--time T] [--source S] [--schemas DIR]
@@ -72,8 +75,9 @@ interface PublishRequest {
 async function publish(request: PublishRequest, config: Config) {
   const { type, folder, source, attributes } = request;
   const eventTypes = await loadEventTypes(folder);
-  const log = createLogger('warn');
+  const log = createSilentLogger();
   const kafka = createKafkaClient(config.kafka, 'posthorn-publish', log);
+  await requireTopic(kafka.admin(), eventTopicOf(type));
   const connection = new KafkaPublisher({ kafka, log });
   await connection.start();
   try {
@@ -87,6 +91,18 @@ async function publish(request: PublishRequest, config: Config) {
     return await publisher.publish(type, 'data' in request ? request.data : sample, attributes);
   } finally {
     await connection.stop();
+  }
+}
+
+/** A missing topic is a missing bootstrap: better said at once than after the publisher has given up. */
+async function requireTopic(admin: ReturnType<ReturnType<typeof createKafkaClient>['admin']>, topic: string) {
+  await admin.connect();
+  try {
+    const missing = await missingTopics(admin, [planInputTopic(topic, null)]);
+    const advice = 'run `posthorn bootstrap` or `posthorn schemas register`';
+    if (missing.length > 0) throw new AppError('not_found', `the topic ${topic} does not exist; ${advice}`);
+  } finally {
+    await admin.disconnect();
   }
 }
 

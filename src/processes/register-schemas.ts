@@ -24,10 +24,10 @@ export async function registerSchemas(
   eventTypes: readonly EventType[],
   { registry, createTopics, saveEventType }: RegisterSchemasDependencies,
 ): Promise<RegisteredSchemas> {
-  const schemaIds = new Map<string, number>();
-  for (const { type, recordName, avroSchema } of eventTypes) {
-    schemaIds.set(type, await registry.register(recordName, avroSchema));
-  }
+  const registrations = eventTypes.map(
+    async ({ type, recordName, avroSchema }) => [type, await registry.register(recordName, avroSchema)] as const,
+  );
+  const schemaIds = new Map(await Promise.all(registrations));
   const createdTopics = await createTopics([...new Set(eventTypes.map(({ type }) => eventTopicOf(type)))]);
   for (const eventType of eventTypes) await saveEventType(eventType);
   return { schemaIds, createdTopics };

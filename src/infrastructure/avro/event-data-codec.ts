@@ -51,18 +51,22 @@ function decoderFor(
 
 /** Compiled when first asked: most event types never see a JSON value. */
 function createValidator(jsonSchema: Record<string, unknown>): EventDataCodec['violation'] {
-  const compile = () => createAjv().compile(jsonSchema);
-  let validate: ReturnType<typeof compile> | undefined;
+  let validate: ReturnType<Ajv2020['compile']> | undefined;
   return (data) => {
-    validate ??= compile();
+    validate ??= sharedAjv().compile(jsonSchema);
     if (validate(data)) return null;
     const [first] = validate.errors ?? [];
     return `data${(first?.instancePath ?? '').replaceAll('/', '.')} ${first?.message ?? 'is not valid'}`;
   };
 }
 
-function createAjv(): Ajv2020 {
-  const ajv = new Ajv2020({ allowUnionTypes: true, strictTypes: false });
+let ajv: Ajv2020 | undefined;
+
+/** One for all: preparing an instance takes longer than compiling a schema. */
+function sharedAjv(): Ajv2020 {
+  if (ajv !== undefined) return ajv;
+  // The schemas are our own work, checked by tests: no need to hold each against the meta-schema again.
+  ajv = new Ajv2020({ allowUnionTypes: true, strictTypes: false, validateSchema: false });
   addFormats.default(ajv);
   return ajv;
 }
