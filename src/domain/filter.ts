@@ -2,7 +2,7 @@ import { type FilterProblem, operatorProblem } from './filter-operators.ts';
 import { isStorableText } from './text.ts';
 
 /** The size of a pattern: beyond any of these it is refused. They bound the work of one match and the row. */
-export const MAX_FILTER_BYTES = 16_384;
+const MAX_FILTER_BYTES = 16_384;
 const MAX_DEPTH = 10;
 const MAX_ALTERNATIVES = 100;
 const MAX_OR_BRANCHES = 20;

@@ -2,7 +2,7 @@ import { type CipherGCMTypes, createCipheriv, createDecipheriv } from 'node:cryp
 import { AppError } from './errors.ts';
 
 /** One encryption key: its public id and 32 bytes. */
-export interface SecretKey {
+interface SecretKey {
   readonly id: string;
   readonly bytes: Buffer;
 }

@@ -9,13 +9,14 @@ interface Bucket {
   atMs: number;
 }
 
-/** Above this many owners, those with a full bucket are forgotten: a full bucket is what a new owner gets anyway. */
-const SWEEP_AT = 10_000;
+/** From this many owners on, those with a full bucket are forgotten: a full bucket is what a new owner gets anyway. */
+const FIRST_SWEEP_AT = 10_000;
 
 /** Token buckets by owner; `nowMs` is passed in and must not go back. */
 export class TokenBuckets {
   readonly #limit: RateLimit;
   readonly #buckets = new Map<string, Bucket>();
+  #sweepAt = FIRST_SWEEP_AT;
 
   constructor(limit: RateLimit) {
     this.#limit = limit;
@@ -44,7 +45,7 @@ export class TokenBuckets {
   }
 
   #open(owner: string, nowMs: number): Bucket {
-    if (this.#buckets.size >= SWEEP_AT) this.#sweep(nowMs);
+    if (this.#buckets.size >= this.#sweepAt) this.#sweep(nowMs);
     const bucket = { tokens: this.#limit.burst, atMs: nowMs };
     this.#buckets.set(owner, bucket);
     return bucket;
@@ -55,6 +56,8 @@ export class TokenBuckets {
     for (const [owner, bucket] of this.#buckets) {
       if (nowMs - bucket.atMs >= fullAfterMs) this.#buckets.delete(owner);
     }
+    // Sweeping at every newcomer would cost a pass over all owners each time.
+    this.#sweepAt = Math.max(FIRST_SWEEP_AT, 2 * this.#buckets.size);
   }
 
   #waitMs(bucket: Bucket): number {

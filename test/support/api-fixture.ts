@@ -1,12 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { API_KEY_RANDOM_BYTES, API_SCOPES, type ApiScope, formatApiKey } from '../../src/domain/api-key.ts';
+import { API_SCOPES, type ApiScope } from '../../src/domain/api-key.ts';
 import { createCatalogue } from '../../src/domain/catalogue.ts';
 import { checkUrl } from '../../src/domain/destination.ts';
 import { parseKeyRing } from '../../src/domain/secret-box.ts';
 import type { SendResult, WebhookRequest } from '../../src/domain/send-result.ts';
-import { insertApiKey } from '../../src/infrastructure/postgres/api-key-store.ts';
 import { createApiStores } from '../../src/infrastructure/postgres/api-stores.ts';
-import { ensureTenant } from '../../src/infrastructure/postgres/tenant-store.ts';
+import { issueApiKey } from '../../src/infrastructure/postgres/issue-api-key.ts';
 import { createSilentLogger } from '../../src/infrastructure/telemetry/logger.ts';
 import type { ApiDependencies } from '../../src/processes/api/app.ts';
 import { DEFAULT_LIMITS } from '../../src/processes/api/limits.ts';
@@ -30,7 +29,7 @@ export interface ApiFixture extends AsyncDisposable {
 }
 
 /** Types that the catalogue of these tests knows. */
-export const KNOWN_TYPES = ['case.opened', 'case.resolved', 'screening.completed'] as const;
+const KNOWN_TYPES = ['case.opened', 'case.resolved', 'screening.completed'] as const;
 
 /** A management API on a free port over a database of its own; public destinations only, nothing is sent. */
 export async function createApiFixture(overrides: Partial<ApiDependencies> = {}): Promise<ApiFixture> {
@@ -40,7 +39,8 @@ export async function createApiFixture(overrides: Partial<ApiDependencies> = {})
   await server.start();
   const url = `http://127.0.0.1:${server.port}`;
   const contract = await OpenApiContract.of(url);
-  const createKey = (tenantId: string, scopes: readonly ApiScope[] = API_SCOPES) => addKey(database, tenantId, scopes);
+  const createKey = async (tenantId: string, scopes: readonly ApiScope[] = API_SCOPES) =>
+    (await issueApiKey(database, { tenantId, name: 'test', scopes })).apiKey;
   const tenantId = unique('tenant');
   const apiKey = await createKey(tenantId);
   return {
@@ -105,11 +105,4 @@ function eventType(type: string) {
     jsonSchema: { type: 'object', properties: { id: { type: 'string' } } },
     sample: { id: 'abc' },
   };
-}
-
-async function addKey(database: TestDatabase, tenantId: string, scopes: readonly ApiScope[]): Promise<string> {
-  const key = formatApiKey(randomBytes(API_KEY_RANDOM_BYTES));
-  await ensureTenant(database, tenantId);
-  await insertApiKey(database, { id: key.id, tenantId, name: 'test', secretDigest: key.digest, scopes });
-  return key.text;
 }

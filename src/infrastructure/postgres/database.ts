@@ -85,8 +85,11 @@ export function onlyRow<T>(rows: readonly T[]): T {
   return row;
 }
 
-/** SQLSTATE classes: 08 connection, 53 resources, 57 operator intervention (restart, start-up, cancelled by timeout). */
-const UNAVAILABLE_SQLSTATE = /^(08|53|57)[0-9A-Z]{3}$/;
+/**
+ * SQLSTATE classes: 08 connection, 53 resources, 57 operator intervention (restart, start-up, cancelled by timeout), and
+ * 55000, with which a database that is closed for maintenance refuses connections.
+ */
+const UNAVAILABLE_SQLSTATE = /^((08|53|57)[0-9A-Z]{3}|55000)$/;
 const UNAVAILABLE_CODES = [
   'ECONNREFUSED',
   'ECONNRESET',

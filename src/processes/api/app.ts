@@ -16,7 +16,7 @@ import { type TestWebhookDependencies, testWebhookRoutes } from './test-webhook-
 import { webhookRoutes } from './webhook-routes.ts';
 
 /** One answered request, for metrics. `route` is the documented path, never the one that came. */
-export interface ApiRequestSample {
+interface ApiRequestSample {
   readonly method: string;
   readonly route: string;
   readonly status: number;

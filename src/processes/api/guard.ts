@@ -6,7 +6,7 @@ import type { FieldError } from './problem.ts';
 /** A JSON Schema (2020-12), as it stands in the OpenAPI document too. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-export type Guarded<T> =
+type Guarded<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly errors: readonly FieldError[] };
 

@@ -3,7 +3,7 @@ import bodyParser from 'koa-bodyparser';
 import { type Problem, problem } from './problem.ts';
 
 /** The largest body that is read. */
-export const MAX_BODY_BYTES = 262_144;
+const MAX_BODY_BYTES = 262_144;
 
 const JSON_TYPE = /^application\/(?:[a-z0-9.+-]+\+)?json *(?:; *charset *= *"?utf-?8"? *)?;? *$/i;
 

@@ -17,7 +17,7 @@ export interface ApiRequest<Body> {
   readonly body: Body;
 }
 
-export interface ResponseDocs {
+interface ResponseDocs {
   readonly description: string;
   readonly schema: JsonSchema;
   readonly example: unknown;
