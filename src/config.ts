@@ -77,8 +77,17 @@ export function readConfig(environment: Environment = process.env): Config {
 }
 
 /** What the local servers take from the machine's own conventions. */
-export function readMachine(environment: Environment = process.env): { cacheDir: string; javaHome: string | undefined } {
-  return { cacheDir: cacheFolder(environment), javaHome: environment['JAVA_HOME'] };
+export function readMachine(environment: Environment = process.env): {
+  cacheDir: string;
+  javaHome: string | undefined;
+} {
+  const javaHome = environment['JAVA_HOME'];
+  return { cacheDir: cacheFolder(environment), javaHome: javaHome === '' ? undefined : javaHome };
+}
+
+/** The configuration of a local Posthorn: `presets` fill what the environment leaves unset (empty counts as set), `overrides` win. */
+export function readConfigWith({ presets, overrides }: { presets: Environment; overrides: Environment }): Config {
+  return readConfig({ ...presets, ...process.env, ...overrides });
 }
 
 /** Settings that differ from safe defaults and deserve a line at start. */

@@ -103,10 +103,11 @@ const CHANGES = `
   END $$;
   CREATE FUNCTION announce_change() RETURNS trigger LANGUAGE plpgsql AS $$
   DECLARE
-    changed jsonb := to_jsonb(COALESCE(NEW, OLD));
+    id text;
+    version bigint;
   BEGIN
-    PERFORM pg_notify('posthorn_changes', json_build_object(
-      'kind', TG_ARGV[0], 'id', changed ->> TG_ARGV[1], 'version', (changed ->> 'version')::bigint)::text);
+    EXECUTE format('SELECT ($1).%I::text, ($1).version', TG_ARGV[1]) INTO id, version USING COALESCE(NEW, OLD);
+    PERFORM pg_notify('posthorn_changes', json_build_object('kind', TG_ARGV[0], 'id', id, 'version', version)::text);
     RETURN NULL;
   END $$;
   CREATE FUNCTION touch_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
