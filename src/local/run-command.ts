@@ -23,9 +23,12 @@ export async function runCommand(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
-  const { cwd = '/', account = {}, timeoutMs = 0, onOutput, signal } = options;
+  const { cwd = '/', account = {}, timeoutMs, onOutput, signal } = options;
   const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe'];
-  const child = spawn(command, args, { cwd, ...account, timeout: timeoutMs, stdio, ...(signal && { signal }) });
+  // Not spawn's own timeout: its timer stays armed when the program does not exist, and holds up our exit.
+  const timeout = timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)];
+  const ended = AbortSignal.any([...timeout, ...(signal === undefined ? [] : [signal])]);
+  const child = spawn(command, args, { cwd, ...account, stdio, signal: ended });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8');
