@@ -11,9 +11,7 @@ import { waitUntil } from '../../support/wait-until.ts';
 const servers: HostileServer[] = [];
 const senders: WebhookSender[] = [];
 
-async function start(
-  behaviour: HostileBehaviour,
-): Promise<{
+async function start(behaviour: HostileBehaviour): Promise<{
   server: HostileServer;
   sender: WebhookSender;
   send: (timeoutMs?: number, body?: Buffer) => Promise<SendResult>;
