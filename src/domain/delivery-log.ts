@@ -40,7 +40,7 @@ export function lastWords(records: readonly AttemptRecord[]): DeliveryProgress[]
 }
 
 /** What one record alone says. */
-export function progressOf(record: AttemptRecord): DeliveryProgress {
+function progressOf(record: AttemptRecord): DeliveryProgress {
   const wasMade = record.kind === 'attempted';
   return {
     word: record,

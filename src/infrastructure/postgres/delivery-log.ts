@@ -1,39 +1,75 @@
 import type { ClientBase } from 'pg';
 import type { DeliveryProgress } from '../../domain/delivery-log.ts';
-import { dayOf, storableMs } from '../../domain/log-days.ts';
+import { dayName, dayOf, storableMs } from '../../domain/log-days.ts';
 import type { CopyColumn } from './copy-encoder.ts';
 import { copyRows } from './copy-rows.ts';
+import { ADD_CHANGED_TO_STATS, addToStats, STATS_CHANGES } from './delivery-stats.ts';
 
 /** Names the lock under which replays change what counts; any constant of our own. */
 const REPLAY_LOCK = 7_075_713;
 
 /**
- * Gives deliveries their last word so far and their webhooks the change in `stats`, inside the caller's transaction, after
- * `prepareStaging`.
+ * Gives deliveries their last word so far and their webhooks the change in `stats`, inside the caller's transaction,
+ * after `prepareStaging`.
  *
  * What a delivery counts follows from its row alone (attempts, status, superseded), and the row only ever moves forward
  * to a later word, so any order and any repeat of the records ends in the same totals. A webhook's totals are one update
  * per batch: the sum over the rows that changed, new minus old.
+ *
+ * Most deliveries are new, and COPY takes them for less than INSERT … ON CONFLICT. If another recorder adds one of them
+ * at the same moment, SQLSTATE 23505 ends the transaction, and the batch is written again.
  */
 export async function recordDeliveries(client: ClientBase, deliveries: readonly DeliveryProgress[]): Promise<void> {
   if (deliveries.length === 0) return;
   const bringsReplays = deliveries.some((delivery) => delivery.word.replay_id !== null);
-  const knowsReplays = await lockReplays(client, bringsReplays);
+  if (await lockReplays(client, bringsReplays)) return mergeDeliveries(client, deliveries, true);
+  const known = await knownDeliveries(client, deliveries);
+  const isKnown = (delivery: DeliveryProgress) => known.has(delivery.word.delivery_id);
+  await addDeliveries(client, known.size === 0 ? deliveries : deliveries.filter((delivery) => !isKnown(delivery)));
+  await mergeDeliveries(client, known.size === 0 ? [] : deliveries.filter(isKnown), false);
+}
+
+async function addDeliveries(client: ClientBase, deliveries: readonly DeliveryProgress[]): Promise<void> {
+  await copyRows(client, 'deliveries', COLUMNS, deliveries);
+  await addToStats(client, deliveries);
+}
+
+async function mergeDeliveries(
+  client: ClientBase,
+  deliveries: readonly DeliveryProgress[],
+  areReplaysAbout: boolean,
+): Promise<void> {
+  if (deliveries.length === 0) return;
   await copyRows(client, 'pg_temp.recorder_batch', COLUMNS, deliveries);
-  if (bringsReplays) await client.query(REMEMBER_REPLAYS);
+  if (areReplaysAbout) await client.query(REMEMBER_REPLAYS);
   await client.query({ name: 'recorder-deliveries', text: UPSERT });
-  if (bringsReplays || knowsReplays) await client.query({ name: 'recorder-replays', text: SUPERSEDE });
+  if (areReplaysAbout) await client.query({ name: 'recorder-replays', text: SUPERSEDE });
+}
+
+/** The ids of those that have a row, asked day by day so that PostgreSQL looks into one partition only. */
+async function knownDeliveries(client: ClientBase, deliveries: readonly DeliveryProgress[]): Promise<Set<string>> {
+  const known = new Set<string>();
+  const byDay = Map.groupBy(deliveries, ({ word }) => dayName(dayOf(word.delivery_created_at_ms)));
+  for (const [day, ofDay] of byDay) {
+    const { rows } = await client.query<{ delivery_id: string }>({
+      name: 'recorder-known-deliveries',
+      text: 'SELECT delivery_id FROM deliveries WHERE day = $1::date AND delivery_id = ANY ($2::uuid[])',
+      values: [day, ofDay.map(({ word }) => word.delivery_id)],
+    });
+    for (const row of rows) known.add(row.delivery_id);
+  }
+  return known;
 }
 
 /**
  * A batch with replays works alone, the others side by side: which delivery of an event counts is decided by looking at
- * all of them. Returns whether any event was ever replayed.
+ * all of them. Returns whether replays are about: in this batch or in the log.
  */
 async function lockReplays(client: ClientBase, bringsReplays: boolean): Promise<boolean> {
   const lock = bringsReplays ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
   await client.query(`SELECT ${lock}(${REPLAY_LOCK})`);
   const { rows } = await client.query<{ known: boolean }>('SELECT EXISTS (SELECT FROM replayed_events) AS known');
-  return rows[0]?.known === true;
+  return bringsReplays || rows[0]?.known === true;
 }
 
 /** Makes the connection's own table where batches wait for SQL; it empties itself with each transaction. Outside of one. */
@@ -81,31 +117,6 @@ const TAKE_LAST_WORD = OF_LAST_WORD.map(
   (name) => `${name} = CASE WHEN ${IS_LATER} THEN excluded.${name} ELSE known.${name} END`,
 );
 
-const counts = (row: string) => `(${row}.attempts > 0 AND NOT ${row}.superseded)`;
-const change = (what: (row: string) => string) => `${what('new')}::int - COALESCE(${what('old')}::int, 0)`;
-
-const CHANGES = `
-  new.webhook_id,
-  ${change(counts)} AS total,
-  ${change((row) => `(${counts(row)} AND ${row}.status = 'succeeded')`)} AS succeeded,
-  ${change((row) => `(${counts(row)} AND ${row}.status = 'failed')`)} AS failed,
-  new.last_attempt_at`;
-
-// Webhooks in one order, so that two recorders never wait for each other. Of a deleted webhook nothing is counted.
-const ADD_TO_STATS = `
-  INSERT INTO webhook_stats AS stats
-    (webhook_id, total_deliveries, successful_deliveries, failed_deliveries, last_triggered_at)
-  SELECT webhook_id, sum(total), sum(succeeded), sum(failed), max(last_attempt_at) FROM changed
-  WHERE EXISTS (SELECT FROM webhooks WHERE webhooks.id = changed.webhook_id)
-  GROUP BY webhook_id
-  HAVING max(last_attempt_at) IS NOT NULL
-  ORDER BY webhook_id
-  ON CONFLICT (webhook_id) DO UPDATE SET
-    total_deliveries = stats.total_deliveries + excluded.total_deliveries,
-    successful_deliveries = stats.successful_deliveries + excluded.successful_deliveries,
-    failed_deliveries = stats.failed_deliveries + excluded.failed_deliveries,
-    last_triggered_at = GREATEST(stats.last_triggered_at, excluded.last_triggered_at)`;
-
 const UPSERT = `
   WITH changed AS (
     INSERT INTO deliveries AS known (${NAMES}) SELECT ${NAMES} FROM pg_temp.recorder_batch
@@ -115,9 +126,9 @@ const UPSERT = `
       last_attempt_at = GREATEST(known.last_attempt_at, excluded.last_attempt_at)
     WHERE ${IS_LATER} OR excluded.attempts > known.attempts
       OR excluded.last_attempt_at > COALESCE(known.last_attempt_at, '-infinity')
-    RETURNING ${CHANGES}
+    RETURNING ${STATS_CHANGES}
   )
-  ${ADD_TO_STATS}`;
+  ${ADD_CHANGED_TO_STATS}`;
 
 const REMEMBER_REPLAYS = `
   INSERT INTO replayed_events (webhook_id, event_id)
@@ -139,9 +150,9 @@ const SUPERSEDE = `
     UPDATE deliveries SET superseded = ranked.superseded FROM ranked
     WHERE deliveries.delivery_id = ranked.delivery_id AND deliveries.day = ranked.day
       AND deliveries.superseded <> ranked.superseded
-    RETURNING ${CHANGES}
+    RETURNING ${STATS_CHANGES}
   )
-  ${ADD_TO_STATS}`;
+  ${ADD_CHANGED_TO_STATS}`;
 
 function storableOrNull(timeMs: number | null): number | null {
   return timeMs === null ? null : storableMs(timeMs);

@@ -13,9 +13,9 @@ export async function loadOffset(client: ClientBase, topic: string, partition: n
 }
 
 /**
- * Moves the positions on, in the transaction that writes the rows. False when one of them is not where this recorder
- * left it: another has written meanwhile, and the caller must roll back. The row stays locked until the transaction ends, so two
- * recorders that think they own a partition take turns, and the second one finds out.
+ * Moves the positions on, in the transaction that writes the rows. False when one of them is not where this recorder left
+ * it: another has written meanwhile, and the caller must roll back. The row stays locked until the transaction ends, so
+ * two recorders that think they own a partition take turns, and the second one finds out.
  */
 export async function moveOffsets(client: ClientBase, positions: readonly LogPosition[]): Promise<boolean> {
   const { rowCount } = await client.query({ name: 'recorder-move-offsets', text: MOVE, values: columnsOf(positions) });

@@ -16,9 +16,9 @@ const LIMITS: QueueLimits = {
 };
 
 /**
- * Writes what happened into PostgreSQL: attempts (with `stats`), events and dead letters. The position of each partition is kept with
- * the rows, so a record is in the log exactly once; the group's commits in Kafka only show progress. Attempts and the
- * archive have a queue each: a registry that is out of reach holds up the archive and not the `stats`.
+ * Writes what happened into PostgreSQL: attempts (with `stats`), events and dead letters. The position of each partition
+ * is kept with the rows, so a record is in the log exactly once; the group's commits in Kafka only show progress.
+ * Attempts and the archive have a queue each: a registry out of reach holds up the archive and not the `stats`.
  */
 export class Recorder implements PartitionHandler, Service {
   readonly name = 'recorder';

@@ -86,7 +86,8 @@ function pick(attempt: AttemptRecord, ...names: (keyof AttemptRecord)[]): Partia
 }
 
 test('a value that PostgreSQL cannot hold is refused, and the store goes on', async () => {
-  const result = await log.store.writeBatch(aBatch({ attempts: [anAttempt({ event_id: randomText(20_000) })] }));
+  const tooLong = anAttempt({ replay_id: 'replay-1', event_id: randomText(20_000) });
+  const result = await log.store.writeBatch(aBatch({ attempts: [tooLong] }));
   expect(result.kind).toBe('refused');
   expect(await log.store.writeBatch(aBatch({ attempts: [anAttempt()] }))).toEqual({ kind: 'written' });
 });

@@ -34,7 +34,8 @@ async function setUp() {
     publisher.publish(
       attempts.map((attempt) => ({ topic: topics.attempts, key: attempt.webhook_id, value: codec.encode(attempt) })),
     );
-  return { kafka, topics, log, publish, decodeAttempt: codec.decode, groupId: unique('group') };
+  const decodeAttempt = (value: Buffer) => codec.decode(value);
+  return { kafka, topics, log, publish, decodeAttempt, groupId: unique('group') };
 }
 
 type Pipeline = Awaited<ReturnType<typeof setUp>>;
