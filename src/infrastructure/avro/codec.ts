@@ -15,10 +15,13 @@ export interface RecordCodec<T> {
   decode(value: Buffer): T | Promise<T>;
 }
 
+/** What a codec asks of the registry. */
+export type SchemaSource = Pick<SchemaRegistry, 'idOf' | 'writerSchema'>;
+
 type Decode<T> = (value: Buffer) => T;
 
 /** Looks up the schema's id, which must be registered: rejects with `not_found` or `unavailable` otherwise. */
-export async function createRecordCodec<T>(schema: unknown, registry: SchemaRegistry): Promise<RecordCodec<T>> {
+export async function createRecordCodec<T>(schema: unknown, registry: SchemaSource): Promise<RecordCodec<T>> {
   const ownId = await registry.idOf(parseRecordSchema(schema).name, schema);
   const reader = parseRecordType(schema);
   const decoders = new Map<number, Decode<T>>([[ownId, (value) => reader.fromBuffer(value.subarray(FRAME_BYTES))]]);
