@@ -1,8 +1,8 @@
 /** What the record on `attempts` tells of. `unknown`: written by a newer version. */
-export type AttemptKind = 'attempted' | 'set_aside' | 'ended' | 'webhook_state' | 'unknown';
+type AttemptKind = 'attempted' | 'set_aside' | 'ended' | 'webhook_state' | 'unknown';
 
 /** What it means for the delivery: its last word so far. */
-export type AttemptOutcome = 'succeeded' | 'retrying' | 'dead' | 'waiting' | 'unknown';
+type AttemptOutcome = 'succeeded' | 'retrying' | 'dead' | 'waiting' | 'unknown';
 
 /** What happened to a delivery at one moment, with the field names of `schemas/attempt.avsc`. */
 export interface AttemptRecord {

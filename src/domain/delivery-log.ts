@@ -1,14 +1,14 @@
 import type { AttemptRecord } from './attempt-record.ts';
 
 /** What the log says of a delivery by its last word: `waiting` for an attempt, accepted, or a dead letter. */
-export type DeliveryStatus = 'waiting' | 'succeeded' | 'failed';
+type DeliveryStatus = 'waiting' | 'succeeded' | 'failed';
 
 /**
  * Where a record stands among those of one delivery. Compared field by field, so that the last word is the same in
  * whatever order and however often the records come: the number of the attempt first (clocks of workers differ), then
  * an attempt or an end over being set aside before it, then the time, then the id.
  */
-export interface WordPlace {
+interface WordPlace {
   readonly attempt: number;
   readonly isDecisive: boolean;
   readonly atMs: number;

@@ -2,7 +2,7 @@ import type { AttemptRecord } from './attempt-record.ts';
 import type { Event } from './event.ts';
 
 /** Where a record lies on Kafka. */
-export interface RecordPlace {
+interface RecordPlace {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;

@@ -1,7 +1,7 @@
-/** The PostgreSQL types that our COPY streams carry. Times are epoch milliseconds, days are days since 1970. */
-export type CopyType = 'uuid' | 'text' | 'integer' | 'bigint' | 'boolean' | 'time' | 'day' | 'bytes';
-
-/** One column of a COPY: its name, its type, and where the value comes from. Null is NULL. */
+/**
+ * One column of a COPY: its name, its type, and where the value comes from. Null is NULL. Times are epoch milliseconds,
+ * days are days since 1970.
+ */
 export type CopyColumn<Row> =
   | { readonly name: string; readonly type: 'uuid' | 'text'; readonly of: (row: Row) => string | null }
   | {
