@@ -18,10 +18,13 @@ export interface ChangeFeedOptions {
   readonly log: Logger;
   /** Shown in `pg_stat_activity`. */
   readonly applicationName?: string;
+  /** Between two questions whether the connection is still there: a network that drops packets tells nobody. */
+  readonly heartbeatMs?: number;
 }
 
 const CHANNEL = 'posthorn_changes';
 const CONNECT_TIMEOUT_MS = 5_000;
+const HEARTBEAT_MS = 10_000;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
 
@@ -35,6 +38,7 @@ export class ChangeFeed implements Service {
   readonly #listeners = new Map<ChangeKind, ChangeListener>();
   #client: pg.Client | null = null;
   #retryTimer: NodeJS.Timeout | undefined;
+  #heartbeatTimer: NodeJS.Timeout | undefined;
   #connecting: Promise<void> = Promise.resolve();
   #failures = 0;
   #running = false;
@@ -57,6 +61,7 @@ export class ChangeFeed implements Service {
   async stop(): Promise<void> {
     this.#running = false;
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#heartbeatTimer);
     await this.#connecting;
     const client = this.#client;
     this.#client = null;
@@ -83,16 +88,28 @@ export class ChangeFeed implements Service {
       await client.connect();
       await client.query(`LISTEN ${CHANNEL}`);
       this.#failures = 0;
+      this.#scheduleHeartbeat(client);
       for (const listener of this.#listeners.values()) listener.connected();
     } catch (error) {
       this.#lost(client, error);
     }
   }
 
+  #scheduleHeartbeat(client: pg.Client): void {
+    if (this.#client !== client || !this.#running) return;
+    this.#heartbeatTimer = setTimeout(() => {
+      client.query('SELECT 1').then(
+        () => this.#scheduleHeartbeat(client),
+        (error: unknown) => this.#lost(client, error),
+      );
+    }, this.#options.heartbeatMs ?? HEARTBEAT_MS);
+  }
+
   /** A client reports its end more than once; only the first counts, and none after `stop` or a successor. */
   #lost(client: pg.Client, error: unknown): void {
     if (this.#client !== client) return;
     this.#client = null;
+    clearTimeout(this.#heartbeatTimer);
     // The connection is broken already, so nothing is left to hear from it.
     client.end().catch(() => undefined);
     if (!this.#running) return;
