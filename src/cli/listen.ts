@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readConfig } from '../config.ts';
 import { ensureCertificates } from '../local/certificates.ts';
 import { type Arrival, startReceiver } from '../local/receiver.ts';
 import type { Command } from './command.ts';
@@ -11,7 +12,7 @@ one line for each. Ends with Ctrl-C.
 
   --port P          port to listen on (8443; 0 takes a free one)
   --secret S        secret to verify with, as the API returned it; may be given several times
-  --data-dir D      where the local certificate is kept (./.posthorn)
+  --data-dir D      where the local certificate is kept (POSTHORN_DATA_DIR, ./.posthorn)
 `;
 
 /** `posthorn listen`: a receiver for trying things out. */
@@ -64,10 +65,10 @@ function readOptions(args: readonly string[]): ListenOptions {
     options: {
       port: { type: 'string', default: '8443' },
       secret: { type: 'string', multiple: true, default: [] },
-      'data-dir': { type: 'string', default: './.posthorn' },
+      'data-dir': { type: 'string' },
     },
   });
-  return { port: Number(values.port), secrets: values.secret, dataDir: values['data-dir'] };
+  return { port: Number(values.port), secrets: values.secret, dataDir: values['data-dir'] ?? readConfig().dataDir };
 }
 
 /** One line per arrival; what came over the network cannot move the cursor. */

@@ -14,7 +14,7 @@ export type UrlCheck =
 export const NOT_ALLOWED_MESSAGE = 'This destination is not allowed: webhooks go to public internet hosts only.';
 
 /** `localhost` never reaches a resolver: these are its addresses, as far as the operator named them. */
-export const LOCALHOST_ADDRESSES = ['127.0.0.1', '::1'] as const;
+const LOCALHOST_ADDRESSES = ['127.0.0.1', '::1'] as const;
 
 /**
  * Judges a webhook URL by its text, when it is saved and again before each new connection. Names are not resolved here;

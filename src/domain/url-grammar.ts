@@ -9,7 +9,7 @@ export interface UrlTextProblem {
 }
 
 /** Longest URL that is accepted, in bytes. */
-export const MAX_URL_BYTES = 2048;
+const MAX_URL_BYTES = 2048;
 
 /** Characters that parsers delete or that nobody sees: controls, spaces, formats, unassigned, lone surrogates. */
 const INVISIBLE = /[\p{C}\p{Z}\p{Default_Ignorable_Code_Point}]/u;

@@ -48,7 +48,7 @@ export interface Receiver {
   /** Without a trailing slash, with the name that the certificate is for. */
   readonly url: string;
   readonly port: number;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const OK: Answer = { kind: 'respond', status: 200, body: 'ok' };

@@ -1,7 +1,12 @@
-import type { DnsReply } from './dns-server.ts';
-
 /** An IPv4 or IPv6 address as text. */
-export type Address = string;
+type Address = string;
+
+/** What the server says about a name: addresses, an error, nothing at all, or an alias. */
+export type DnsReply =
+  | { readonly kind: 'addresses'; readonly addresses: readonly Address[]; readonly ttl?: number }
+  | { readonly kind: 'alias'; readonly names: readonly string[]; readonly addresses: readonly Address[] }
+  | { readonly kind: 'error'; readonly code: 'SERVFAIL' | 'NXDOMAIN' | 'REFUSED' }
+  | { readonly kind: 'silence' };
 
 export interface Question {
   readonly name: string;

@@ -1,13 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
-import { type Address, answersFor, type Question, readQuestion } from './dns-message.ts';
-
-/** What the server says about a name: addresses, an error, nothing at all, or an alias. */
-export type DnsReply =
-  | { readonly kind: 'addresses'; readonly addresses: readonly Address[]; readonly ttl?: number }
-  | { readonly kind: 'alias'; readonly names: readonly string[]; readonly addresses: readonly Address[] }
-  | { readonly kind: 'error'; readonly code: 'SERVFAIL' | 'NXDOMAIN' | 'REFUSED' }
-  | { readonly kind: 'silence' };
+import { answersFor, type DnsReply, type Question, readQuestion } from './dns-message.ts';
 
 /** Called for each question; tests count and script with it. */
 export type DnsZone = (question: Question) => DnsReply;
@@ -16,7 +9,7 @@ export interface DnsServer {
   /** `address:port`, as the sender's `dnsServers` takes it. */
   readonly address: string;
   readonly questions: readonly Question[];
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const MAX_UDP_BYTES = 512;

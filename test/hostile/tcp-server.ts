@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 
 /** One request as it came off the socket. */
-export interface RawRequest {
+interface RawRequest {
   readonly head: string;
   readonly body: Buffer;
   /** 1 for the first request of this connection. */
@@ -21,7 +21,7 @@ export interface HostileServer {
   readonly requests: readonly RawRequest[];
   /** Connections that are open right now. */
   readonly open: () => number;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export interface HostileBehaviour {

@@ -66,6 +66,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     else this.#succeed(true);
   }
 
+  /** Nothing to do; its presence tells undici which of its two handler interfaces this is. */
   onRequestStart(): void {}
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
@@ -137,7 +138,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#settle({
       kind: 'responded',
       status: this.#status ?? 0,
-      headers: boundedHeaders(this.#headers),
+      headers: presentHeaders(this.#headers),
       body,
       truncated,
       timings: this.#timings(),
@@ -196,6 +197,7 @@ function headerList(headers: Readonly<Record<string, string>>): string[] {
   return list;
 }
 
-function boundedHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string | string[]>> {
+/** Undici never hands over a name without a value, whatever Node's type says. */
+function presentHeaders(headers: IncomingHttpHeaders): Readonly<Record<string, string | string[]>> {
   return headers as Readonly<Record<string, string | string[]>>;
 }

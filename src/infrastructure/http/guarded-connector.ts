@@ -25,7 +25,7 @@ export interface ConnectTimings {
 }
 
 /** A connection to a judged address, not a byte of the request written yet, or why there is none. */
-export type Connected = { readonly timings: ConnectTimings } & (
+type Connected = { readonly timings: ConnectTimings } & (
   | { readonly ok: true; readonly socket: Socket }
   | { readonly ok: false; readonly failure: Failure }
 );

@@ -1,5 +1,5 @@
 /** How much of an answer's body is kept. */
-export const MAX_BODY_BYTES = 16_384;
+const MAX_BODY_BYTES = 16_384;
 
 const EMPTY = Buffer.alloc(0);
 

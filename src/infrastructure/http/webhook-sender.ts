@@ -27,11 +27,11 @@ export interface WebhookSenderOptions {
 export interface WebhookSender {
   readonly send: SendWebhook;
   /** Cuts the attempts in flight; they resolve as failed. */
-  abort(): void;
+  readonly abort: () => void;
   /** Refuses new attempts, waits for those in flight (each has its deadline) and closes every connection. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
   /** Connections open right now, and how many of them are idle. */
-  connections(): { readonly open: number; readonly idle: number };
+  readonly connections: () => { readonly open: number; readonly idle: number };
 }
 
 const NO_TIMINGS: AttemptTimings = { dnsUs: null, connectUs: null, tlsUs: null, firstByteUs: null, totalUs: 0 };

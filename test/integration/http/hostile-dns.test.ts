@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SendResult } from '../../../src/domain/send-result.ts';
 import type { WebhookSender } from '../../../src/infrastructure/http/webhook-sender.ts';
-import { type DnsReply, type DnsServer, type DnsZone, startDnsServer } from '../../hostile/dns-server.ts';
+import type { DnsReply } from '../../hostile/dns-message.ts';
+import { type DnsServer, type DnsZone, startDnsServer } from '../../hostile/dns-server.ts';
 import { answer, type HostileServer, startHostileServer } from '../../hostile/tcp-server.ts';
 import { createTestSender, requestTo, summaryOf } from '../../support/sender.ts';
 import { waitUntil } from '../../support/wait-until.ts';
