@@ -17,7 +17,7 @@ export type TestReceiverOptions = Omit<ReceiverOptions, 'tls'> & { readonly plai
 let certificates: Promise<LocalCertificates> | null = null;
 
 /** A certificate for `localhost`, made once per test file. */
-function testCertificates(): Promise<LocalCertificates> {
+export function testCertificates(): Promise<LocalCertificates> {
   certificates ??= makeCertificates();
   return certificates;
 }
