@@ -56,7 +56,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   start(): void {
     const idle = this.#context.pool.take(this.#target.origin);
-    if (idle === undefined) void this.#open();
+    if (idle === undefined) this.#openSafely();
     else this.#exchange(idle);
   }
 
@@ -95,8 +95,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#isSettled) return;
     const found = failureOf(this.#connection?.firstError ?? error);
     if (this.#status !== null && found.detail !== 'und_err_res_content_length_mismatch') return this.#succeed(true);
-    if (this.#mayResend(found)) void this.#resend();
+    if (this.#mayResend(found)) this.#resend();
     else this.#fail(found);
+  }
+
+  /** Nobody waits for this promise, so nothing may be lost in it. */
+  #openSafely(): void {
+    this.#open().catch((error: unknown) => this.#fail(failureOf(error)));
   }
 
   async #open(): Promise<void> {
@@ -126,10 +131,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return connection.isReused && connection.bytesRead === this.#bytesReadBefore;
   }
 
-  async #resend(): Promise<void> {
+  #resend(): void {
     this.#isResent = true;
     this.#dropConnection();
-    await this.#open();
+    this.#openSafely();
   }
 
   #succeed(isTruncated: boolean): void {

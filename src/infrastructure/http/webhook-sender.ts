@@ -44,10 +44,10 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
   let isClosed = false;
   let onIdle: (() => void) | null = null;
 
-  const send = (request: WebhookRequest): Promise<SendResult> => {
-    if (isClosed) return Promise.resolve(failed(failure('internal_error', 'sender_closed')));
+  const send = async (request: WebhookRequest): Promise<SendResult> => {
+    if (isClosed) return failed(failure('internal_error', 'sender_closed'));
     const plan = planFor(request.url);
-    if (!plan.ok) return Promise.resolve(failed(plan.failure));
+    if (!plan.ok) return failed(plan.failure);
     return new Promise((resolve) => {
       const attempt = new Attempt(context, plan, request, (result) => {
         inFlight.delete(attempt);
@@ -60,13 +60,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
   };
 
   return {
-    send: (request) => {
-      try {
-        return send(request);
-      } catch (error) {
-        return Promise.resolve(failed(failureOf(error)));
-      }
-    },
+    send: (request) => send(request).catch((error: unknown) => failed(failureOf(error))),
     abort: () => {
       for (const attempt of inFlight) attempt.cut(failure('connection_failed', 'aborted'));
     },

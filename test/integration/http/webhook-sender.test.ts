@@ -176,6 +176,13 @@ describe('a sender', () => {
     expect(server.requests).toEqual([]);
   });
 
+  it('resolves even when a part of it breaks', async () => {
+    const broken = sender({ resolve: () => Promise.reject(new Error('a surprise')) });
+    expect(summaryOf(await broken.send(requestTo('http://hook.acme.com/')))).toBe('internal_error');
+    const odd: unknown = { ...requestTo('http://hook.acme.com/'), headers: null };
+    expect(summaryOf(await broken.send(odd as Parameters<typeof broken.send>[0]))).toBe('internal_error');
+  });
+
   it('cuts what is in flight when told to', async () => {
     const server = await rawServer(() => undefined);
     const http = sender();
