@@ -96,10 +96,15 @@ describe('refused patterns', () => {
 });
 
 test('any JSON value is judged without an exception, and what is accepted can be stored', () => {
+  const unit = fc.constantFrom('a', 'é', '🎺', '\0', '\ud800', '\udc00', '/', '~', '$', '*', '\\');
+  const value = fc.jsonValue({ maxDepth: 3, stringUnit: unit });
+  const pattern = fc.dictionary(fc.string({ unit, maxLength: 5 }), value, { maxKeys: 3 });
   fc.assert(
-    fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
-      const problem = filterProblem(value);
-      return problem !== null || JSON.stringify(value).length <= 16_384;
+    fc.property(pattern, (filters) => {
+      if (filterProblem(filters) !== null) return;
+      const text = JSON.stringify(filters);
+      expect(text.length).toBeLessThanOrEqual(16_384);
+      expect(text).not.toMatch(/\\u0000|\\ud[89a-f]/);
     }),
   );
 });

@@ -101,13 +101,17 @@ const CHANGES = `
     NEW.updated_at := now();
     RETURN NEW;
   END $$;
-  CREATE FUNCTION announce_change() RETURNS trigger LANGUAGE plpgsql AS $$
-  DECLARE
-    id text;
-    version bigint;
+  CREATE FUNCTION announce_change(kind text, id text, version bigint) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_notify('posthorn_changes', json_build_object('kind', kind, 'id', id, 'version', version)::text)
+  $$;
+  CREATE FUNCTION announce_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    EXECUTE format('SELECT ($1).%I::text, ($1).version', TG_ARGV[1]) INTO id, version USING COALESCE(NEW, OLD);
-    PERFORM pg_notify('posthorn_changes', json_build_object('kind', TG_ARGV[0], 'id', id, 'version', version)::text);
+    PERFORM announce_change('webhook', COALESCE(NEW.id, OLD.id)::text, COALESCE(NEW.version, OLD.version));
+    RETURN NULL;
+  END $$;
+  CREATE FUNCTION announce_event_type() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM announce_change('event_type', COALESCE(NEW.type, OLD.type), COALESCE(NEW.version, OLD.version));
     RETURN NULL;
   END $$;
   CREATE FUNCTION touch_webhook() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -117,9 +121,9 @@ const CHANGES = `
   END $$;
   CREATE TRIGGER stamp_webhook BEFORE UPDATE ON webhooks FOR EACH ROW EXECUTE FUNCTION stamp_change();
   CREATE TRIGGER announce_webhook AFTER INSERT OR UPDATE OR DELETE ON webhooks
-    FOR EACH ROW EXECUTE FUNCTION announce_change('webhook', 'id');
+    FOR EACH ROW EXECUTE FUNCTION announce_webhook();
   CREATE TRIGGER touch_webhook AFTER INSERT OR UPDATE OR DELETE ON webhook_secrets
     FOR EACH ROW EXECUTE FUNCTION touch_webhook();
   CREATE TRIGGER stamp_event_type BEFORE UPDATE ON event_types FOR EACH ROW EXECUTE FUNCTION stamp_change();
   CREATE TRIGGER announce_event_type AFTER INSERT OR UPDATE OR DELETE ON event_types
-    FOR EACH ROW EXECUTE FUNCTION announce_change('event_type', 'type');`;
+    FOR EACH ROW EXECUTE FUNCTION announce_event_type();`;
