@@ -20,7 +20,7 @@ $(STAMP): package-lock.json
 	@touch $@
 
 demo: setup ## start everything, send events of every type and watch them arrive (ONCE=1: end by itself)
-	@exec ./posthorn demo $(if $(ONCE),--once)
+	@exec ./posthorn up --ephemeral --demo $(if $(ONCE),--once)
 
 up: setup ## start everything and keep it running
 	@exec ./posthorn up

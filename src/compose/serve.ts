@@ -37,6 +37,8 @@ export interface ServingProcess extends Service {
   /** Null when the role `api` is not played. Only after `start`. */
   readonly apiUrl: string | null;
   readonly opsUrl: string;
+  /** Whether events count for this webhook already. */
+  knowsWebhook(id: string): boolean;
 }
 
 /** Builds a process that plays the given roles; nothing is opened before `start`. */
@@ -72,6 +74,10 @@ class Serving implements ServingProcess {
 
   get opsUrl(): string {
     return `http://localhost:${this.#ops.port}`;
+  }
+
+  knowsWebhook(id: string): boolean {
+    return this.#base.webhooks.get(id) !== undefined;
   }
 
   start(): Promise<void> {
