@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { bootstrap } from '../compose/bootstrap.ts';
 import { ROLES } from '../compose/roles.ts';
 import { createServingProcess } from '../compose/serve.ts';
 import { type Config, readConfigWith, readMachine } from '../config.ts';
 import { parseApiKey } from '../domain/api-key.ts';
+import { AppError } from '../domain/errors.ts';
 import { useApiKey } from '../infrastructure/postgres/api-key-store.ts';
 import { openDatabase } from '../infrastructure/postgres/database.ts';
 import { issueApiKey } from '../infrastructure/postgres/issue-api-key.ts';
@@ -18,6 +20,8 @@ import { type InfraReady, writeFileAtomically } from './ready-file.ts';
 
 /** The tenant of a local Posthorn. */
 const LOCAL_TENANT = 'local';
+const BOOTSTRAP_DEADLINE_MS = 60_000;
+const BOOTSTRAP_PAUSE_MS = 500;
 
 /** What the ready file of `up` tells. */
 export interface UpReady extends InfraReady {
@@ -38,6 +42,8 @@ export interface LocalPosthorn {
   readonly presets: readonly string[];
   /** Resolves when a part ends that nobody stopped. */
   readonly failure: Promise<Error>;
+  /** Whether events count for this webhook already. */
+  knowsWebhook(id: string): boolean;
   stop(): Promise<void>;
 }
 
@@ -66,7 +72,7 @@ async function startOn(servers: LocalServers, options: LocalPosthornOptions): Pr
   const certificates = await ensureCertificates(join(servers.dataDir, 'certificates'));
   const { config, presets } = await localConfig(servers, certificates.caFile, options.ephemeral);
   progress('preparing database, topics and schemas');
-  await bootstrap(config, createSilentLogger());
+  await bootstrapPatiently(config, signal);
   signal.throwIfAborted();
   const apiKey = await ensureApiKey(config, servers.dataDir);
   progress('starting Posthorn');
@@ -92,7 +98,10 @@ async function startOn(servers: LocalServers, options: LocalPosthornOptions): Pr
   const addresses = { apiUrl, opsUrl: posthorn.opsUrl, consoleUrl: apiUrl };
   return {
     ready: {
-      ...{ kafkaBrokers, schemaRegistryUrl, databaseUrl, secretKeys },
+      kafkaBrokers,
+      schemaRegistryUrl,
+      databaseUrl,
+      secretKeys,
       pids: { ...pids, posthorn: [process.pid] },
       ...addresses,
       apiKey,
@@ -103,8 +112,25 @@ async function startOn(servers: LocalServers, options: LocalPosthornOptions): Pr
     certificates,
     presets,
     failure: Promise.race([failure.promise, servers.failure]),
+    knowsWebhook: (id) => posthorn.knowsWebhook(id),
     stop,
   };
+}
+
+/** Servers that answered a moment ago may still be slow on a busy machine; a bootstrap can be repeated at any point. */
+async function bootstrapPatiently(config: Config, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + BOOTSTRAP_DEADLINE_MS;
+  for (;;) {
+    try {
+      await bootstrap(config, createSilentLogger());
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      const isWorthAnother = error instanceof AppError && error.code === 'unavailable';
+      if (!isWorthAnother || performance.now() > deadline) throw error;
+      await pause(BOOTSTRAP_PAUSE_MS, undefined, { signal });
+    }
+  }
 }
 
 /** The servers that were started are a fact; where deliveries may go is a preset that the environment overrules. */

@@ -58,6 +58,7 @@ export async function startLocalServers(options: LocalServersOptions): Promise<L
   const abort = () => void set.stop();
   signal?.addEventListener('abort', abort);
   try {
+    progress('starting Kafka, the schema registry and PostgreSQL as processes of this machine');
     const addresses = await startServers(set, java, options);
     signal?.throwIfAborted();
     const secretKeys = secretKeysIn(folder.path);
