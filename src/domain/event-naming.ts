@@ -10,7 +10,7 @@ export function isEventTypeName(text: string): boolean {
 }
 
 /** The part before the first dot: `screening` of `screening.completed`. */
-export function domainOf(type: string): string {
+function domainOf(type: string): string {
   const dot = type.indexOf('.');
   return dot === -1 ? type : type.slice(0, dot);
 }

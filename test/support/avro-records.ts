@@ -6,6 +6,7 @@ import { parseEventType } from '../../src/infrastructure/avro/avro-type.ts';
 import { describeEventType } from '../../src/infrastructure/avro/catalogue-files.ts';
 import { createEventReader } from '../../src/infrastructure/avro/event-reader.ts';
 import { frame } from '../../src/infrastructure/avro/framing.ts';
+import { parseAvroSchema } from '../../src/infrastructure/avro/schema-model.ts';
 import type { WriterSchema } from '../../src/infrastructure/avro/writer-schemas.ts';
 
 /** A record schema of the given type's name; every field gets a doc unless it brings one. */
@@ -47,6 +48,11 @@ export function framedValue(id: number, schema: unknown, avroValue: unknown): Bu
   return frame(id, parseEventType(schema).toBuffer(avroValue));
 }
 
+/** A writer's schema as the registry would hand it over. */
+export function avroWriter(schema: unknown, id = 1) {
+  return { kind: 'avro' as const, id, type: parseEventType(schema), node: parseAvroSchema(schema) };
+}
+
 /** A reader over schemas by id, without a registry: ids that are not given are unknown. */
 export function readerFor(
   eventTypes: readonly EventType[],
@@ -56,7 +62,7 @@ export function readerFor(
   const registry = {
     writerSchema: (id: number): WriterSchema => {
       const schema = schemas.get(id);
-      return schema === undefined ? { kind: 'unknown', id } : { kind: 'avro', id, type: parseEventType(schema) };
+      return schema === undefined ? { kind: 'unknown', id } : avroWriter(schema, id);
     },
   };
   const catalogue = createCatalogue(eventTypes);

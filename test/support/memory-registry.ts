@@ -1,6 +1,6 @@
 import { AppError } from '../../src/domain/errors.ts';
-import { parseEventType } from '../../src/infrastructure/avro/avro-type.ts';
 import type { SchemaRegistry } from '../../src/infrastructure/avro/registry.ts';
+import { avroWriter } from './avro-records.ts';
 
 /** What the codecs and the publisher ask of a registry, answered from memory; records which subjects were looked up. */
 export function memoryRegistry() {
@@ -15,7 +15,7 @@ export function memoryRegistry() {
   };
   const writerSchema: SchemaRegistry['writerSchema'] = async (id) => {
     const schema = schemas[id - 1];
-    return schema === undefined ? { kind: 'unknown', id } : { kind: 'avro', id, type: parseEventType(schema) };
+    return schema === undefined ? { kind: 'unknown', id } : avroWriter(schema, id);
   };
   return { register, lookUps, idOf, writerSchema };
 }

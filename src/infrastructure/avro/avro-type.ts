@@ -4,7 +4,7 @@ import avro from 'avsc';
 export type AvroType = avro.Type;
 
 /** What our long type yields: a number where that is exact, else a bigint. */
-export type LongValue = number | bigint;
+type LongValue = number | bigint;
 
 const MIN_LONG = -(2n ** 63n);
 const MAX_LONG = 2n ** 63n - 1n;

@@ -55,7 +55,7 @@ export interface EventPublisherOptions {
 }
 
 /** The media type of Avro in Confluent's framing: none is registered, this one is widely understood. */
-export const AVRO_CONTENT_TYPE = 'application/vnd.confluent.avro';
+const AVRO_CONTENT_TYPE = 'application/vnd.confluent.avro';
 
 /** Creates a publisher on top of whatever writes records. Schema ids are looked up once per type. */
 export function createEventPublisher<TData extends object>(options: EventPublisherOptions): EventPublisher<TData> {

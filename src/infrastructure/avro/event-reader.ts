@@ -137,7 +137,7 @@ function refusing(reason: EventRejectionReason, message: string): Decoder {
 
 function decoding(codec: EventDataCodec, writer: WriterSchema & { kind: 'avro' }): Decoder {
   try {
-    const decode = codec.decoderFor(writer.type);
+    const decode = codec.decoderFor(writer);
     return (value) => fenced(() => decode(value), `the value does not fit its schema ${writer.id}`);
   } catch (error) {
     return refusing('decode_failed', `schema ${writer.id} cannot be read as this type: ${messageOf(error)}`);

@@ -1,5 +1,6 @@
 import { SchemaRegistry as RegistryClient, SchemaType } from '@kafkajs/confluent-schema-registry';
 import { AppError } from '../../domain/errors.ts';
+import { anyChange, changedMeaning } from './meaning.ts';
 import {
   askRegistry,
   parseRegistryUrl,
@@ -9,7 +10,8 @@ import {
   unavailable,
   unexpectedAnswer,
 } from './registry-api.ts';
-import { type Ask, createWriterSchemas, type WriterSchema } from './writer-schemas.ts';
+import { parseAvroSchema } from './schema-model.ts';
+import { type Ask, createWriterSchemas, fetchReferences, schemaText, type WriterSchema } from './writer-schemas.ts';
 
 /** The schema registry. Everything rejects with `unavailable` while no registry answers as one. */
 export interface SchemaRegistry {
@@ -58,6 +60,7 @@ async function ping(ask: Ask): Promise<void> {
 
 async function register(ask: Ask, subject: string, schema: unknown): Promise<number> {
   const name = encodeURIComponent(subject);
+  await refuseChangedMeaning(ask, subject, schema);
   const setLevel = () => ask({ method: 'PUT', path: `/config/${name}`, body: { compatibility: COMPATIBILITY } });
   // The level comes first, so that this very version is held to it. Some registries know no level of a subject that
   // does not exist yet: there it comes second.
@@ -72,6 +75,24 @@ async function register(ask: Ask, subject: string, schema: unknown): Promise<num
   const { id } = answer.body;
   if (typeof id === 'number') return id;
   throw new AppError('unavailable', `the schema registry answered the registration of ${subject} without an id`);
+}
+
+/** What the registry does not look at. The newest version stands for all: each was held against the one before. */
+async function refuseChangedMeaning(ask: Ask, subject: string, schema: unknown): Promise<void> {
+  const answer = await ask({ method: 'GET', path: `/subjects/${encodeURIComponent(subject)}/versions/latest` });
+  if (answer.kind === 'refused') return; // No version yet, or one that nobody can read: the registry decides alone.
+  const referenced = await fetchReferences(ask, answer.body['references']);
+  const latest: unknown = JSON.parse(schemaText(answer.body, subject));
+  const before = parseAvroSchema(
+    latest,
+    referenced.map((text): unknown => JSON.parse(text)),
+  );
+  const change = changedMeaning(before, parseAvroSchema(schema), anyChange);
+  if (change === null) return;
+  const reason = `the meaning of ${change}, so values written before would be read wrongly`;
+  throw new AppError('schema_incompatible', `the new version of ${subject} is not compatible: ${reason}`, {
+    details: { subject, reason },
+  });
 }
 
 function refusedRegistration(subject: string, answer: RegistryRefusal): AppError {

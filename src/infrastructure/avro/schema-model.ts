@@ -10,10 +10,10 @@ export type TimestampDigits = 3 | 6 | 9;
  */
 export type AvroNode = { readonly branch: string } & AvroShape;
 
-export type AvroShape = ScalarShape | StructureShape;
+type AvroShape = ScalarShape | StructureShape;
 
 /** Types whose values are one JSON value without parts. */
-export type ScalarShape =
+type ScalarShape =
   | { [K in Primitive]: { readonly kind: K } }[Primitive]
   | { readonly kind: 'fixed'; readonly size: number }
   | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number; readonly size: number | null }
@@ -24,14 +24,14 @@ export type ScalarShape =
   | { readonly kind: 'duration' };
 
 /** Types that are made of other types, and enums. */
-export type StructureShape =
+type StructureShape =
   | EnumNode
   | { readonly kind: 'array'; readonly items: AvroNode }
   | { readonly kind: 'map'; readonly values: AvroNode }
   | { readonly kind: 'union'; readonly branches: readonly AvroNode[] }
   | RecordNode;
 
-export interface EnumNode {
+interface EnumNode {
   readonly kind: 'enum';
   readonly name: string;
   readonly doc: string;
@@ -73,9 +73,14 @@ type Attributes = Readonly<Record<string, unknown>>;
 const PRIMITIVES = ['null', 'boolean', 'int', 'long', 'float', 'double', 'string', 'bytes'] as const;
 type Primitive = (typeof PRIMITIVES)[number];
 
-/** Reads a schema (parsed JSON). Throws `bad_request` with a sentence when it is not an Avro schema. */
-export function parseAvroSchema(schema: unknown): AvroNode {
-  return parse(schema, { namespace: '', names: new Map() });
+/**
+ * Reads a schema (parsed JSON); `referenced` are schemas whose names it may use, each after the ones it needs itself.
+ * Throws `bad_request` with a sentence when it is not an Avro schema.
+ */
+export function parseAvroSchema(schema: unknown, referenced: readonly unknown[] = []): AvroNode {
+  const scope = { namespace: '', names: new Map<string, AvroNode>() };
+  for (const other of referenced) parse(other, scope);
+  return parse(schema, scope);
 }
 
 /** Reads a schema that must be a record, as every event and every internal record is. */

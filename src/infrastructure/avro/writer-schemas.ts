@@ -1,10 +1,11 @@
 import { AppError } from '../../domain/errors.ts';
 import { type AvroType, parseEventType } from './avro-type.ts';
 import { type RegistryAnswer, type RegistryRequest, unexpectedAnswer } from './registry-api.ts';
+import { type AvroNode, parseAvroSchema } from './schema-model.ts';
 
 /** What stands behind a schema id. `unusable`: a schema is there, but it is no Avro schema that can be read. */
 export type WriterSchema =
-  | { readonly kind: 'avro'; readonly id: number; readonly type: AvroType }
+  | { readonly kind: 'avro'; readonly id: number; readonly type: AvroType; readonly node: AvroNode }
   | { readonly kind: 'unusable'; readonly id: number; readonly problem: string }
   | { readonly kind: 'unknown'; readonly id: number };
 
@@ -65,7 +66,7 @@ async function fetchWriterSchema(ask: Ask, id: number): Promise<WriterSchema> {
   return parseWriterSchema(id, text, await fetchReferences(ask, references));
 }
 
-function schemaText(body: Readonly<Record<string, unknown>>, what: string): string {
+export function schemaText(body: Readonly<Record<string, unknown>>, what: string): string {
   const { schema } = body;
   if (typeof schema === 'string') return schema;
   throw new AppError('unavailable', `the schema registry's answer for ${what} holds no schema`);
@@ -74,14 +75,15 @@ function schemaText(body: Readonly<Record<string, unknown>>, what: string): stri
 function parseWriterSchema(id: number, text: string, referenced: readonly string[]): WriterSchema {
   try {
     const schemas: unknown[] = referenced.map((reference) => JSON.parse(reference));
-    return { kind: 'avro', id, type: parseEventType(JSON.parse(text), schemas) };
+    const schema: unknown = JSON.parse(text);
+    return { kind: 'avro', id, type: parseEventType(schema, schemas), node: parseAvroSchema(schema, schemas) };
   } catch (error) {
     return { kind: 'unusable', id, problem: `is not a valid Avro schema: ${String(error)}` };
   }
 }
 
 /** The schemas that a schema refers to, each after the ones that it needs itself. */
-async function fetchReferences(ask: Ask, references: unknown): Promise<string[]> {
+export async function fetchReferences(ask: Ask, references: unknown): Promise<string[]> {
   const texts: string[] = [];
   if (!Array.isArray(references)) return texts;
   for (const { subject, version } of references as readonly { subject: string; version: number }[]) {

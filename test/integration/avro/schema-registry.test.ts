@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { SchemaRegistry as ClientOfOthers } from '@kafkajs/confluent-schema-registry';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createCatalogue } from '../../../src/domain/catalogue.ts';
+import type { EventType } from '../../../src/domain/event-type.ts';
 import { describeEventType, loadEventTypes } from '../../../src/infrastructure/avro/catalogue-files.ts';
 import { createEventReader } from '../../../src/infrastructure/avro/event-reader.ts';
 import {
@@ -24,12 +25,14 @@ describe('with a real registry', () => {
   test('every shipped schema registers, again too, and its subject is FULL_TRANSITIVE', async () => {
     const registry = createSchemaRegistry({ url: url() });
     const eventTypes = await loadEventTypes(fileURLToPath(SHIPPED_EVENTS_FOLDER));
-    for (const { recordName, avroSchema } of eventTypes) {
+    const check = async ({ recordName, avroSchema }: EventType) => {
       const id = await registry.register(recordName, avroSchema);
       expect(await registry.register(recordName, avroSchema)).toBe(id);
       expect(await registry.idOf(recordName, avroSchema)).toBe(id);
       expect(await levelOf(recordName)).toBe('FULL_TRANSITIVE');
-    }
+    };
+    await Promise.all(eventTypes.map(check));
+    expect(eventTypes).toHaveLength(32);
   });
 
   test('an incompatible edit is refused with the reason of the registry', async () => {
@@ -43,6 +46,23 @@ describe('with a real registry', () => {
     expect(failure).toMatchObject({ code: 'schema_incompatible', details: { subject: before.recordName } });
     expect(String(failure)).toContain('score');
     expect(String(failure)).not.toContain('java');
+  });
+
+  test('an edit that gives old values another meaning is refused, although the registry would take it', async () => {
+    const registry = createSchemaRegistry({ url: url() });
+    const type = `trial.${unique('scale')}`;
+    const amount = (scale: number) => ({
+      name: 'amount',
+      type: ['null', { type: 'bytes', logicalType: 'decimal', precision: 9, scale }],
+      default: null,
+    });
+    const before = describeEventType(type, recordSchema(type, [ID, amount(2)]));
+    await registry.register(before.recordName, before.avroSchema);
+    const failure = registry.register(before.recordName, recordSchema(type, [ID, amount(4)]));
+    await expect(failure).rejects.toMatchObject({
+      code: 'schema_incompatible',
+      message: expect.stringContaining('amount'),
+    });
   });
 
   test('every earlier version counts, not only the last', async () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createCatalogue } from '../../../../src/domain/catalogue.ts';
 import type { OutgoingRecord } from '../../../../src/domain/record.ts';
 import type { EventDataByType } from '../../../../src/generated/event-data.ts';
-import { createEventPublisher } from '../../../../src/infrastructure/avro/event-publisher.ts';
+import { createEventPublisher, type PublishAttributes } from '../../../../src/infrastructure/avro/event-publisher.ts';
 import { createEventReader } from '../../../../src/infrastructure/avro/event-reader.ts';
 import { anEventType, aRecord } from '../../../support/avro-records.ts';
 import { memoryRegistry } from '../../../support/memory-registry.ts';
@@ -53,7 +53,7 @@ test('the schema id is looked up once per type', async () => {
   expect(registry.lookUps).toEqual(['posthorn.events.order.Shipped']);
 });
 
-test.each([
+test.each<[string, string, object, ...rest: [PublishAttributes, string, string]]>([
   [
     'data that does not fit',
     'order.shipped',
@@ -79,7 +79,7 @@ test.each([
     'not_found',
     'there is no schema for the event type order.lost',
   ],
-])('%s is refused before Kafka sees it', async (_what, type, data, attributes, code, message) => {
+])('%s is refused before Kafka sees it', async (_what, type, data, ...[attributes, code, message]) => {
   const { publisher, records } = setUp();
   await expect(publisher.publish(type, data, attributes)).rejects.toMatchObject({ code, message });
   expect(records).toEqual([]);

@@ -3,12 +3,12 @@ import { createCatalogue } from '../../../../src/domain/catalogue.ts';
 import { AppError } from '../../../../src/domain/errors.ts';
 import type { EventReadResult } from '../../../../src/domain/event.ts';
 import type { RecordHeaders } from '../../../../src/domain/record.ts';
-import { parseEventType } from '../../../../src/infrastructure/avro/avro-type.ts';
 import { createEventReader } from '../../../../src/infrastructure/avro/event-reader.ts';
 import { frame } from '../../../../src/infrastructure/avro/framing.ts';
 import {
   anEventType,
   aRecord,
+  avroWriter,
   eventHeaders,
   framedValue,
   readerFor,
@@ -103,7 +103,7 @@ describe('a good record becomes an event', () => {
 
 describe('a broken record is refused with a stable reason', () => {
   const changed = (changes: RecordHeaders) => eventHeaders(TYPE, changes);
-  test.each<[string, Buffer | null, RecordHeaders | undefined, string, RegExp]>([
+  test.each<[string, Buffer | null, RecordHeaders | undefined, ...rest: [string, RegExp]]>([
     ['no headers', good, {}, 'missing_attribute', /ce_specversion/],
     ['no ce_id', good, changed({ ce_id: undefined }), 'missing_attribute', /ce_id/],
     ['structured mode', good, { 'content-type': 'application/cloudevents+json' }, 'missing_attribute', /binary mode/],
@@ -179,7 +179,7 @@ describe('a broken record is refused with a stable reason', () => {
       'schema_violation',
       /data\.id must be text/,
     ],
-  ])('%s', (_what, bytes, headers, reason, message) => {
+  ])('%s', (_what, bytes, headers, ...[reason, message]) => {
     const [actualReason, actualMessage] = refusal(bytes, headers);
     expect(actualReason).toBe(reason);
     expect(actualMessage).toMatch(message);
@@ -189,6 +189,24 @@ describe('a broken record is refused with a stable reason', () => {
   test('a good record after a broken one is read as ever', () => {
     refusal(frame(1, Buffer.from('0026808080808040', 'hex')));
     expect(read(good).kind).toBe('event');
+  });
+});
+
+test.each([
+  ['timestamp', { type: 'long', logicalType: 'timestamp-millis' }, { type: 'long', logicalType: 'timestamp-micros' }],
+  [
+    'decimal',
+    { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 },
+    { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 4 },
+  ],
+])('a %s of another unit is refused, not misread', (_what, written, current) => {
+  const eventType = anEventType(TYPE, [{ name: 'sum', type: ['null', current] }]);
+  const writer = recordSchema(TYPE, [{ name: 'sum', type: ['null', written] }]);
+  const bytes = framedValue(9, writer, { sum: null });
+  const result = readerFor([eventType], new Map([[9, writer]])).read(aRecord(bytes, eventHeaders(TYPE)));
+  expect(result).toMatchObject({
+    kind: 'rejected',
+    rejection: { reason: 'decode_failed', message: expect.stringContaining('the meaning of sum changes') },
   });
 });
 
@@ -231,7 +249,7 @@ describe('an outage is never a reason', () => {
 test('a type registered a moment ago is found after a refresh', async () => {
   const catalogue = createCatalogue([]);
   const registry = {
-    writerSchema: (id: number) => ({ kind: 'avro' as const, id, type: parseEventType(shipped.avroSchema) }),
+    writerSchema: (id: number) => avroWriter(shipped.avroSchema, id),
   };
   const refreshing = createEventReader({
     registry,
@@ -244,10 +262,10 @@ test('a type registered a moment ago is found after a refresh', async () => {
 test('a new version of a type in the catalogue is used from then on', () => {
   const catalogue = createCatalogue([shipped]);
   const registry = {
-    writerSchema: (id: number) => ({ kind: 'avro' as const, id, type: parseEventType(shipped.avroSchema) }),
+    writerSchema: (id: number) => avroWriter(shipped.avroSchema, id),
   };
   const following = createEventReader({ registry, catalogue });
-  following.read(aRecord(good, eventHeaders(TYPE)));
+  expect(bodyOf(following.read(aRecord(good, eventHeaders(TYPE)))).data).toEqual(value);
   catalogue.replace([anEventType(TYPE, [...FIELDS, { name: 'carrier', type: 'string', default: 'post' }])]);
   expect(bodyOf(following.read(aRecord(good, eventHeaders(TYPE)))).data).toMatchObject({ carrier: 'post' });
 });

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { parseEventType } from '../../../../src/infrastructure/avro/avro-type.ts';
 import { createEventDataCodec } from '../../../../src/infrastructure/avro/event-data-codec.ts';
-import { anEventType } from '../../../support/avro-records.ts';
+import { anEventType, avroWriter } from '../../../support/avro-records.ts';
 
 const record = (name: string, ...fields: object[]) => ({ type: 'record', name, doc: 'A record', fields });
 const field = (name: string, type: unknown, rest: object = {}) => ({ name, type, doc: 'A field', ...rest });
@@ -16,14 +15,15 @@ const symbols = {
 
 function codecOf(type: unknown) {
   const eventType = anEventType('table.row', [{ name: 'value', type }]);
-  return { ...createEventDataCodec(eventType), avro: parseEventType(eventType.avroSchema) };
+  const writer = avroWriter(eventType.avroSchema);
+  return { ...createEventDataCodec(eventType), writer, avro: writer.type };
 }
 
 /** What a receiver gets for an Avro value, after a trip over the wire. */
 function renderedValue(type: unknown, avroValue: unknown): unknown {
   const codec = codecOf(type);
   const bytes = codec.avro.toBuffer({ value: avroValue });
-  return (JSON.parse(JSON.stringify(codec.decoderFor(codec.avro)(bytes))) as { value: unknown }).value;
+  return (JSON.parse(JSON.stringify(codec.decoderFor(codec.writer)(bytes))) as { value: unknown }).value;
 }
 
 // [what, Avro type, Avro value as avsc has it (unions wrapped), what the receiver gets]

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseEventType } from '../../../../src/infrastructure/avro/avro-type.ts';
 import { loadEventTypes } from '../../../../src/infrastructure/avro/catalogue-files.ts';
 import { createEventDataCodec } from '../../../../src/infrastructure/avro/event-data-codec.ts';
 import { SHIPPED_EVENTS_FOLDER } from '../../../../src/infrastructure/avro/internal-schemas.ts';
 import { parseAvroSchema } from '../../../../src/infrastructure/avro/schema-model.ts';
 import { toTypeScript } from '../../../../src/infrastructure/avro/typescript.ts';
+import { avroWriter } from '../../../support/avro-records.ts';
 import { anyDataOf } from '../../../support/json-data.ts';
 
 /** The event types of the public API, with what it says of each. */
@@ -68,7 +68,7 @@ test('the generated types are those of the schemas (else: posthorn schemas types
 
 describe.each(eventTypes)('$type', (eventType) => {
   const codec = createEventDataCodec(eventType);
-  const writer = parseEventType(eventType.avroSchema);
+  const writer = avroWriter(eventType.avroSchema);
   const versions = Object.entries(stored[eventType.type] ?? {});
 
   test('its sample survives the wire and is valid', () => {
@@ -89,12 +89,12 @@ describe.each(eventTypes)('$type', (eventType) => {
   });
 
   test.each(versions)('bytes of version %s are read', (_version, { schema, value, data }) => {
-    const decode = codec.decoderFor(parseEventType(schema));
+    const decode = codec.decoderFor(avroWriter(schema));
     expect(JSON.parse(JSON.stringify(decode(Buffer.from(value, 'base64'))))).toMatchObject(data);
   });
 
   test('its newest version is stored (else: add it to stored-events.json and keep the older ones)', () => {
     const newest = versions.at(-1)?.[1].schema;
-    expect(JSON.parse(JSON.stringify(writer.schema()))).toEqual(newest);
+    expect(JSON.parse(JSON.stringify(writer.type.schema()))).toEqual(newest);
   });
 });
