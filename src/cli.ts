@@ -1,3 +1,4 @@
+import { benchCommand } from './cli/bench.ts';
 import { bootstrapCommand } from './cli/bootstrap.ts';
 import type { Command } from './cli/command.ts';
 import { infraCommand } from './cli/infra.ts';
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   publishCommand,
   listenCommand,
   schemasCommand,
+  benchCommand,
 ];
 
 const MISUSED = 2;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Admin, ITopicConfig } from 'kafkajs';
 import type { Tier } from '../../domain/retry-schedule.ts';
 
@@ -104,8 +105,25 @@ export async function createTopics(
   if (missing.length === 0) return [];
   const { brokers } = await admin.describeCluster();
   const replicas = replication ?? Math.min(3, brokers.length);
-  await admin.createTopics({ topics: missing.map((plan) => toTopicConfig(plan, replicas)), waitForLeaders: true });
-  return missing.map(({ topic }) => topic);
+  await admin.createTopics({ topics: missing.map((plan) => toTopicConfig(plan, replicas)), waitForLeaders: false });
+  const topics = missing.map(({ topic }) => topic);
+  await untilLed(admin, topics);
+  return topics;
+}
+
+const LEADERS_TIMEOUT_MS = 30_000;
+
+/** Resolves when every partition has a leader. kafkajs' own wait fails on a busy broker that does not know the topic yet. */
+async function untilLed(admin: Admin, topics: string[]): Promise<void> {
+  for (const deadlineMs = performance.now() + LEADERS_TIMEOUT_MS; ; ) {
+    try {
+      const metadata = await admin.fetchTopicMetadata({ topics });
+      if (metadata.topics.every(({ partitions }) => partitions.every(({ leader }) => leader >= 0))) return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+    }
+    await delay(100);
+  }
 }
 
 /** The planned topics that do not exist. */
