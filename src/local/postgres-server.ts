@@ -27,7 +27,7 @@ const REACHABLE_BASES = ['/var/lib/posthorn', '/var/tmp/posthorn'];
 
 /** What the product logs in with: no superuser, so that it can do on this machine only what databases are for. */
 export const PRODUCT_ROLE = { role: 'posthorn', password: 'posthorn' };
-export const PRODUCT_DATABASE = 'posthorn';
+const PRODUCT_DATABASE = 'posthorn';
 export const REGISTRY_DATABASE = 'apicurio';
 
 export interface PostgresOptions {

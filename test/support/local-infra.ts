@@ -6,7 +6,7 @@ import type { InfraReady } from '../../src/local/ready-file.ts';
 import { unique } from './unique.ts';
 import { waitUntil } from './wait-until.ts';
 
-const ENTRY = resolve('test/support/infra-entry.ts');
+const ENTRY = resolve('src/cli.ts');
 
 export interface InfraRun {
   readonly process: ChildProcess;
@@ -36,7 +36,10 @@ export function runInfra(
 ): InfraRun {
   const readyPath = join(options.cwd, `${unique('ready')}.json`);
   const env = { ...process.env, ...options.environment };
-  const child = spawn(process.execPath, [ENTRY, ...args, '--ready-file', readyPath], { cwd: options.cwd, env });
+  const child = spawn(process.execPath, [ENTRY, 'infra', ...args, '--ready-file', readyPath], {
+    cwd: options.cwd,
+    env,
+  });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (chunk: string) => {

@@ -69,7 +69,7 @@ test('without Java, one line says so and how to install it', async () => {
   expect(await run.exited).toBe(1);
   const lines = run.output().trim().split('\n');
   expect(lines).toHaveLength(1);
-  expect(lines[0]).toMatch(/^Java 17 or newer is needed .*apt-get install .*Docker/);
+  expect(lines[0]).toMatch(/^posthorn: Java 17 or newer is needed .*apt-get install .*Docker/);
 });
 
 test('without Maven and with an empty cache, one line says so and how to install it', async () => {
@@ -81,7 +81,9 @@ test('without Maven and with an empty cache, one line says so and how to install
   };
   const run = runInfra([], { cwd: folder.path, environment });
   expect(await run.exited).toBe(1);
-  expect(run.output().trim().split('\n').at(-1)).toMatch(/^Maven is needed once .*apt-get install maven.*Docker/);
+  expect(run.output().trim().split('\n').at(-1)).toMatch(
+    /^posthorn: Maven is needed once .*apt-get install maven.*Docker/,
+  );
 });
 
 test('a taken default port is left to its owner', async () => {
