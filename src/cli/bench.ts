@@ -6,6 +6,7 @@ import { type BareLoop, tableOf } from '../bench/report.ts';
 import { type Measurement, runScenario, type Scenario } from '../bench/scenario.ts';
 import { type Stage, setStage } from '../bench/stage.ts';
 import type { Command } from './command.ts';
+import { listenForStop } from './stop-signals.ts';
 
 const USAGE = `posthorn bench [--events N] [--json]
 
@@ -32,16 +33,23 @@ export const benchCommand: Command = {
       console.error('--events must be a whole number from 1000');
       return 2;
     }
+    const stop = listenForStop();
     const stage = await setStage((line) => console.error(line));
     try {
-      const { bare, measurements } = await measureAll(stage, scenariosOf(events));
+      const measured = await Promise.race([measureAll(stage, scenariosOf(events)), stop.requested]);
+      if (measured === undefined) return STOPPED;
+      const { bare, measurements } = measured;
       console.log(values.json ? JSON.stringify({ bare, measurements }, null, 2) : tableOf(measurements, bare));
       return measurements.every(({ lost }) => lost === 0) ? 0 : 1;
     } finally {
       await stage.close();
+      stop.dispose();
     }
   },
 };
+
+/** What shells report for a program that SIGINT ended. */
+const STOPPED = 130;
 
 function scenariosOf(events: number): Scenario[] {
   return [
