@@ -55,7 +55,7 @@ export async function startLocalServers(options: LocalServersOptions): Promise<L
   });
   const { cacheDir, ephemeral = false, progress = noProgress, signal } = options;
   const set = createServerSet({ folder, guard, cacheDir, ephemeral, progress, signal });
-  const abort = () => void set.stop();
+  const abort = () => void set.stopServers();
   signal?.addEventListener('abort', abort);
   try {
     progress('starting Kafka, the schema registry and PostgreSQL as processes of this machine');

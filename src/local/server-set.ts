@@ -15,7 +15,9 @@ export interface ServerSet {
   pids(): Record<string, number[]>;
   /** Resolves when a server ends that nobody stopped. */
   readonly failure: Promise<Error>;
-  /** Stops all servers, and those that are launched later; then gives the folder back. May be called twice and at once. */
+  /** Stops all servers, and those that are launched later. The folder stays: somebody may still be writing to it. */
+  stopServers(): Promise<void>;
+  /** Stops all servers, then gives the folder back: only when none is being started. May be called twice and at once. */
   stop(): Promise<void>;
 }
 
@@ -28,6 +30,7 @@ export function createServerSet({ folder, guard, ...where }: ServerSetOptions): 
   const running = new Set<ServerProcess>();
   const failure = Promise.withResolvers<Error>();
   let isReady = false;
+  let ended: Promise<unknown> | undefined;
   let stopped: Promise<void> | undefined;
 
   const onLaunch = async (process: ServerProcess) => {
@@ -35,12 +38,16 @@ export function createServerSet({ folder, guard, ...where }: ServerSetOptions): 
     folder.recordProcesses([...running].map(({ pid }) => pid));
     void process.exited.then((reason) => {
       running.delete(process);
-      if (isReady && stopped === undefined) failure.resolve(failed(`${process.name} ended (${reason})`));
+      if (isReady && ended === undefined) failure.resolve(failed(`${process.name} ended (${reason})`));
     });
-    if (stopped !== undefined) await process.stop(0);
+    if (ended !== undefined) await process.stop(0);
+  };
+  const stopServers = async () => {
+    ended ??= Promise.all([...running].map((process) => process.stop(STOP_DEADLINE_MS)));
+    await ended;
   };
   const stopAll = async () => {
-    await Promise.all([...running].map((process) => process.stop(STOP_DEADLINE_MS)));
+    await stopServers();
     folder.close();
     guard.release();
   };
@@ -57,6 +64,7 @@ export function createServerSet({ folder, guard, ...where }: ServerSetOptions): 
     },
     pids: () => Object.fromEntries([...running].map(({ name, pid }) => [name, [pid]])),
     failure: failure.promise,
+    stopServers,
     stop,
   };
 }
