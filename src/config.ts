@@ -181,21 +181,21 @@ export function unknownSettings(environment: Environment = process.env): string[
 
 /** Reads single settings; notes what is wrong with each and goes on. */
 class SettingReader {
-  private readonly environment: Environment;
-  private readonly problems: string[];
+  readonly #environment: Environment;
+  readonly #problems: string[];
 
   constructor(environment: Environment, problems: string[]) {
-    this.environment = environment;
-    this.problems = problems;
+    this.#environment = environment;
+    this.#problems = problems;
   }
 
   report(problem: string): void {
-    this.problems.push(problem);
+    this.#problems.push(problem);
   }
 
   text(name: keyof typeof SETTINGS): string {
     const setting: Setting = SETTINGS[name];
-    return this.environment[name] ?? setting.default;
+    return this.#environment[name] ?? setting.default;
   }
 
   optional(name: keyof typeof SETTINGS): string | null {

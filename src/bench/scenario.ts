@@ -114,7 +114,7 @@ async function measure(stage: Stage, publish: PublishEvent, scenario: Scenario):
 }
 
 async function publishAll(publish: PublishEvent, { events, perSecond }: Scenario): Promise<number[]> {
-  const ackedMs: number[] = new Array(events).fill(0);
+  const ackedMs = Array.from({ length: events }, () => 0);
   const publishOne = async (number: number) => {
     await publish(number);
     ackedMs[number] = epochMs();

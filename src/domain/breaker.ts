@@ -8,7 +8,7 @@ export type Breaker =
   | { readonly state: 'open'; readonly failures: number; readonly untilMs: number };
 
 /** Never opens before this many failures in a row. */
-export const BREAKER_THRESHOLD = 10;
+const BREAKER_THRESHOLD = 10;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 300_000;
 

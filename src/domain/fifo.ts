@@ -1,27 +1,27 @@
 /** A first-in-first-out queue with constant cost per operation (an array's `shift` is linear). */
 export class Fifo<T> {
-  private items: (T | undefined)[] = [];
-  private head = 0;
+  #items: (T | undefined)[] = [];
+  #head = 0;
 
   get length(): number {
-    return this.items.length - this.head;
+    return this.#items.length - this.#head;
   }
 
   peek(): T | undefined {
-    return this.items[this.head];
+    return this.#items[this.#head];
   }
 
   push(item: T): void {
-    this.items.push(item);
+    this.#items.push(item);
   }
 
   shift(): T | undefined {
-    const item = this.items[this.head];
-    if (this.head < this.items.length) {
-      this.items[this.head] = undefined;
-      this.head += 1;
+    const item = this.#items[this.#head];
+    if (this.#head < this.#items.length) {
+      this.#items[this.#head] = undefined;
+      this.#head += 1;
     }
-    if (this.head > 1024 && this.head * 2 > this.items.length) this.compact();
+    if (this.#head > 1024 && this.#head * 2 > this.#items.length) this.#compact();
     return item;
   }
 
@@ -30,20 +30,20 @@ export class Fifo<T> {
     const taken: T[] = [];
     const kept: T[] = [];
     for (const item of this) (wanted(item) ? taken : kept).push(item);
-    this.items = kept;
-    this.head = 0;
+    this.#items = kept;
+    this.#head = 0;
     return taken;
   }
 
   *[Symbol.iterator](): Generator<T> {
-    for (let index = this.head; index < this.items.length; index++) {
-      const item = this.items[index];
+    for (let index = this.#head; index < this.#items.length; index++) {
+      const item = this.#items[index];
       if (item !== undefined) yield item;
     }
   }
 
-  private compact(): void {
-    this.items = this.items.slice(this.head);
-    this.head = 0;
+  #compact(): void {
+    this.#items = this.#items.slice(this.#head);
+    this.#head = 0;
   }
 }

@@ -11,121 +11,123 @@ const RESOLVED = 0;
 const OPEN = 1;
 
 export class OffsetTracker {
-  private states: Uint8Array;
-  private lowest: number;
-  private nextOffset: number;
-  private openCount = 0;
-  private changeCount = 0;
-  private restoredThrough: number;
-  private restored: ReadonlySet<number>;
+  #states: Uint8Array;
+  #lowest: number;
+  #nextOffset: number;
+  #openCount = 0;
+  #changeCount = 0;
+  #restoredThrough: number;
+  #restored: ReadonlySet<number>;
 
   /**
    * @param start first offset not known to be resolved: the committed offset.
    * @param completed offsets beyond `start` that an earlier owner resolved out of order; they are skipped when they arrive.
    */
   constructor(start: number, completed: ReadonlySet<number> = new Set()) {
-    this.states = new Uint8Array(1024);
-    this.lowest = start;
-    this.nextOffset = start;
-    this.restored = completed;
-    this.restoredThrough = start - 1;
-    for (const offset of completed) this.restoredThrough = Math.max(this.restoredThrough, offset);
+    this.#states = new Uint8Array(1024);
+    this.#lowest = start;
+    this.#nextOffset = start;
+    this.#restored = completed;
+    this.#restoredThrough = start - 1;
+    for (const offset of completed) this.#restoredThrough = Math.max(this.#restoredThrough, offset);
   }
 
   /** The lowest open offset, or the next one to arrive when none is open. */
   get watermark(): number {
-    return this.lowest;
+    return this.#lowest;
   }
 
   /** The offset after the newest one that arrived: where reading goes on. */
   get next(): number {
-    return this.nextOffset;
+    return this.#nextOffset;
   }
 
   /** How many records have arrived and are not resolved. */
   get open(): number {
-    return this.openCount;
+    return this.#openCount;
   }
 
   /** Distance from the watermark to the newest arrival: what a completion map has to describe. */
   get span(): number {
-    return this.nextOffset - this.lowest;
+    return this.#nextOffset - this.#lowest;
   }
 
   /** How many records were resolved and not covered by an acknowledged commit. */
   get changes(): number {
-    return this.changeCount;
+    return this.#changeCount;
   }
 
   /** Takes `count` changes off: their commit was acknowledged. */
   changesCommitted(count: number): void {
-    this.changeCount = Math.max(0, this.changeCount - count);
+    this.#changeCount = Math.max(0, this.#changeCount - count);
   }
 
   /**
    * Notes the arrival of a record. False when it need not be handled: it arrived before, or an earlier owner resolved it.
    */
   receive(offset: number): boolean {
-    if (offset < this.nextOffset) return false;
-    this.reserve(offset + 1 - this.lowest);
-    this.nextOffset = offset + 1;
-    if (this.wasRestored(offset)) {
-      this.advance();
+    if (offset < this.#nextOffset) return false;
+    this.#reserve(offset + 1 - this.#lowest);
+    this.#nextOffset = offset + 1;
+    if (this.#wasRestored(offset)) {
+      this.#advance();
       return false;
     }
-    this.states[offset & (this.states.length - 1)] = OPEN;
-    this.openCount += 1;
-    this.advance();
+    this.#states[offset & (this.#states.length - 1)] = OPEN;
+    this.#openCount += 1;
+    this.#advance();
     return true;
   }
 
   /** Notes that everything before `offset` has been read, although some of it (control records) never arrived. */
   skipTo(offset: number): void {
-    if (offset <= this.nextOffset) return;
-    this.reserve(offset - this.lowest);
-    this.nextOffset = offset;
-    this.advance();
+    if (offset <= this.#nextOffset) return;
+    this.#reserve(offset - this.#lowest);
+    this.#nextOffset = offset;
+    this.#advance();
   }
 
   /** Marks one record as resolved; unknown and already resolved offsets are ignored. */
   resolve(offset: number): void {
     if (!this.isOpen(offset)) return;
-    this.states[offset & (this.states.length - 1)] = RESOLVED;
-    this.openCount -= 1;
-    this.changeCount += 1;
-    if (offset === this.lowest) this.advance();
+    this.#states[offset & (this.#states.length - 1)] = RESOLVED;
+    this.#openCount -= 1;
+    this.#changeCount += 1;
+    if (offset === this.#lowest) this.#advance();
   }
 
   /** Marks every record up to and including `offset` as resolved. */
   resolveThrough(offset: number): void {
-    const end = Math.min(offset + 1, this.nextOffset);
-    for (let current = this.lowest; current < end; current++) {
+    const end = Math.min(offset + 1, this.#nextOffset);
+    for (let current = this.#lowest; current < end; current++) {
       if (this.isOpen(current)) this.resolve(current);
     }
   }
 
   isOpen(offset: number): boolean {
-    return offset >= this.lowest && offset < this.nextOffset && this.states[offset & (this.states.length - 1)] === OPEN;
+    return (
+      offset >= this.#lowest && offset < this.#nextOffset && this.#states[offset & (this.#states.length - 1)] === OPEN
+    );
   }
 
-  private wasRestored(offset: number): boolean {
-    return offset <= this.restoredThrough && this.restored.has(offset);
+  #wasRestored(offset: number): boolean {
+    return offset <= this.#restoredThrough && this.#restored.has(offset);
   }
 
-  private advance(): void {
-    const mask = this.states.length - 1;
-    while (this.lowest < this.nextOffset && this.states[this.lowest & mask] === RESOLVED) this.lowest += 1;
+  #advance(): void {
+    const mask = this.#states.length - 1;
+    while (this.#lowest < this.#nextOffset && this.#states[this.#lowest & mask] === RESOLVED) this.#lowest += 1;
   }
 
   /** Grows the ring so that `span` offsets fit; entries outside the window are RESOLVED by construction. */
-  private reserve(span: number): void {
-    if (span <= this.states.length) return;
-    let size = this.states.length;
+  #reserve(span: number): void {
+    if (span <= this.#states.length) return;
+    let size = this.#states.length;
     while (size < span) size *= 2;
     const grown = new Uint8Array(size);
-    for (let offset = this.lowest; offset < this.nextOffset; offset++) {
-      grown[offset & (size - 1)] = this.states[offset & (this.states.length - 1)] ?? RESOLVED;
+    for (let offset = this.#lowest; offset < this.#nextOffset; offset++) {
+      grown[offset & (size - 1)] = this.#states[offset & (this.#states.length - 1)] ?? RESOLVED;
     }
-    this.states = grown;
+    this.#states = grown;
   }
 }

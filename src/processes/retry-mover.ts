@@ -32,64 +32,64 @@ const MOST_AT_ONCE = 500;
  */
 export class RetryMover implements PartitionHandler, Service {
   readonly name = 'retry mover';
-  private readonly deps: RetryMoverDependencies;
-  private readonly waiting = new Map<AssignedPartition, WaitingPartition>();
-  private readonly waitMs = new Map<string, number>();
-  private readonly moving = new Set<Promise<void>>();
-  private timer: NodeJS.Timeout | null = null;
+  readonly #deps: RetryMoverDependencies;
+  readonly #waiting = new Map<AssignedPartition, WaitingPartition>();
+  readonly #waitMs = new Map<string, number>();
+  readonly #moving = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(deps: RetryMoverDependencies) {
-    this.deps = deps;
+    this.#deps = deps;
   }
 
   async start(): Promise<void> {
-    this.timer ??= setInterval(() => this.moveDue(), TICK_MS);
+    this.#timer ??= setInterval(() => this.#moveDue(), TICK_MS);
   }
 
   /** Resolves when what was being moved is in the log; what waits stays in its topic. */
   async stop(): Promise<void> {
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
-    await Promise.all(this.moving);
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    await Promise.all(this.#moving);
   }
 
   async onAssigned({ topic, partition }: AssignedPartition): Promise<null> {
-    const delayMs = parseDelayMs(topic.slice(this.deps.topics.retryPrefix.length));
-    const partitions = await this.deps.partitionCount(topic);
-    const waitMs = delayMs === null ? 0 : partitionDelayMs(delayMs, this.deps.jitter, partition, partitions);
-    this.waitMs.set(`${topic}/${partition}`, waitMs);
+    const delayMs = parseDelayMs(topic.slice(this.#deps.topics.retryPrefix.length));
+    const partitions = await this.#deps.partitionCount(topic);
+    const waitMs = delayMs === null ? 0 : partitionDelayMs(delayMs, this.#deps.jitter, partition, partitions);
+    this.#waitMs.set(`${topic}/${partition}`, waitMs);
     return null;
   }
 
   onRevoked(partition: AssignedPartition): void {
-    this.waiting.delete(partition);
+    this.#waiting.delete(partition);
   }
 
   onRecords(partition: AssignedPartition, records: readonly ConsumedRecord[]): void {
-    const waitMs = this.waitMs.get(`${partition.topic}/${partition.partition}`) ?? 0;
-    const waiting = this.waiting.get(partition) ?? { partition, records: new Fifo(), waitMs, isMoving: false };
-    this.waiting.set(partition, waiting);
+    const waitMs = this.#waitMs.get(`${partition.topic}/${partition.partition}`) ?? 0;
+    const waiting = this.#waiting.get(partition) ?? { partition, records: new Fifo(), waitMs, isMoving: false };
+    this.#waiting.set(partition, waiting);
     for (const record of records) waiting.records.push(record);
     partition.pause();
-    this.moveDueOf(waiting);
+    this.#moveDueOf(waiting);
   }
 
-  private moveDue(): void {
-    for (const waiting of this.waiting.values()) this.moveDueOf(waiting);
+  #moveDue(): void {
+    for (const waiting of this.#waiting.values()) this.#moveDueOf(waiting);
   }
 
-  private moveDueOf(waiting: WaitingPartition): void {
+  #moveDueOf(waiting: WaitingPartition): void {
     if (waiting.isMoving) return;
-    const due = this.takeDue(waiting);
+    const due = this.#takeDue(waiting);
     if (due.length === 0) return;
     waiting.isMoving = true;
-    const move = this.move(waiting, due).finally(() => this.moving.delete(move));
-    this.moving.add(move);
+    const move = this.#move(waiting, due).finally(() => this.#moving.delete(move));
+    this.#moving.add(move);
   }
 
-  private takeDue({ records, waitMs }: WaitingPartition): ConsumedRecord[] {
+  #takeDue({ records, waitMs }: WaitingPartition): ConsumedRecord[] {
     const due: ConsumedRecord[] = [];
-    const nowMs = this.deps.now();
+    const nowMs = this.#deps.now();
     while (due.length < MOST_AT_ONCE) {
       const head = records.peek();
       if (head === undefined || head.timestampMs + waitMs > nowMs) break;
@@ -99,26 +99,26 @@ export class RetryMover implements PartitionHandler, Service {
     return due;
   }
 
-  private async move(waiting: WaitingPartition, due: readonly ConsumedRecord[]): Promise<void> {
+  async #move(waiting: WaitingPartition, due: readonly ConsumedRecord[]): Promise<void> {
     const { partition } = waiting;
-    const ready = due.map(({ key, value }) => ({ topic: this.deps.topics.ready, key, value }));
+    const ready = due.map(({ key, value }) => ({ topic: this.#deps.topics.ready, key, value }));
     while (partition.isActive) {
       try {
-        await this.deps.publish(ready);
+        await this.#deps.publish(ready);
         partition.resolveThrough(due.at(-1)?.offset ?? -1);
         break;
       } catch (error) {
-        this.deps.log.warn({ error: String(error), records: ready.length }, 'retry.waits_for_kafka');
-        if (this.timer === null) return;
+        this.#deps.log.warn({ error: String(error), records: ready.length }, 'retry.waits_for_kafka');
+        if (this.#timer === null) return;
         await new Promise((resolve) => setTimeout(resolve, TICK_MS));
       }
     }
     waiting.isMoving = false;
     if (waiting.records.length === 0) {
-      this.waiting.delete(partition);
+      this.#waiting.delete(partition);
       partition.resume();
-    } else if (this.timer !== null) {
-      this.moveDueOf(waiting);
+    } else if (this.#timer !== null) {
+      this.#moveDueOf(waiting);
     }
   }
 }

@@ -31,56 +31,56 @@ const LONGEST_PAUSE_MS = 5_000;
  * has all of them. A crash in between makes the same deliveries again, with the same ids.
  */
 export class Router implements PartitionHandler {
-  private readonly deps: RouterDependencies;
-  private readonly chains = new PartitionChains();
+  readonly #deps: RouterDependencies;
+  readonly #chains = new PartitionChains();
 
   constructor(deps: RouterDependencies) {
-    this.deps = deps;
+    this.#deps = deps;
   }
 
   onRecords(partition: AssignedPartition, records: readonly ConsumedRecord[]): void {
-    this.chains.add(partition, () => this.route(partition, records));
+    this.#chains.add(partition, () => this.#route(partition, records));
   }
 
   /** Resolves when everything that was handed over is routed or its partition lost. */
   drain(): Promise<void> {
-    return this.chains.idle();
+    return this.#chains.idle();
   }
 
-  private async route(partition: AssignedPartition, records: readonly ConsumedRecord[]): Promise<void> {
+  async #route(partition: AssignedPartition, records: readonly ConsumedRecord[]): Promise<void> {
     const outgoing: OutgoingRecord[] = [];
     const counts = { events: 0, deliveries: 0, rejected: 0 };
     for (const record of records) {
-      const read = this.deps.readEvent(record);
-      const result = read instanceof Promise ? await this.readPatiently(partition, record, read) : read;
+      const read = this.#deps.readEvent(record);
+      const result = read instanceof Promise ? await this.#readPatiently(partition, record, read) : read;
       if (result === null) return;
       counts.events += 1;
       if (result.kind === 'rejected') {
         counts.rejected += 1;
-        outgoing.push(deadEventRecord(this.deps.topics.deadEvents, record, result.rejection, this.deps.now()));
+        outgoing.push(deadEventRecord(this.#deps.topics.deadEvents, record, result.rejection, this.#deps.now()));
       } else {
-        counts.deliveries += this.fanOut(record, result.event, outgoing);
+        counts.deliveries += this.#fanOut(record, result.event, outgoing);
       }
     }
-    if (await this.publishPatiently(partition, outgoing)) {
+    if (await this.#publishPatiently(partition, outgoing)) {
       partition.resolveThrough(records.at(-1)?.offset ?? -1);
-      this.deps.onRouted(counts);
+      this.#deps.onRouted(counts);
     }
   }
 
-  private fanOut(record: ConsumedRecord, event: Event, outgoing: OutgoingRecord[]): number {
-    const webhooks = this.deps.match(event);
-    const createdAt = createdAtMs(record.timestampMs, this.deps.now());
+  #fanOut(record: ConsumedRecord, event: Event, outgoing: OutgoingRecord[]): number {
+    const webhooks = this.#deps.match(event);
+    const createdAt = createdAtMs(record.timestampMs, this.#deps.now());
     for (const webhook of webhooks) {
-      const value = this.deps.encodeDelivery(firstDelivery(event, webhook, createdAt));
+      const value = this.#deps.encodeDelivery(firstDelivery(event, webhook, createdAt));
       // Keyed by webhook: all work of a webhook is then in one partition, so its lane, rate and breaker are exact.
-      outgoing.push({ topic: this.deps.topics.deliveries, key: webhook.id, value });
+      outgoing.push({ topic: this.#deps.topics.deliveries, key: webhook.id, value });
     }
     return webhooks.length;
   }
 
   /** Waits while the registry is out of reach: an outage is no reason to call a record bad. Null when the partition is lost. */
-  private async readPatiently(
+  async #readPatiently(
     partition: AssignedPartition,
     record: ConsumedRecord,
     first: Promise<EventReadResult>,
@@ -91,21 +91,21 @@ export class Router implements PartitionHandler {
         return await attempt;
       } catch (error) {
         if (!partition.isActive) return null;
-        this.deps.log.warn({ error: String(error), pauseMs }, 'router.waits_for_registry');
+        this.#deps.log.warn({ error: String(error), pauseMs }, 'router.waits_for_registry');
         await delay(pauseMs);
-        attempt = this.deps.readEvent(record);
+        attempt = this.#deps.readEvent(record);
       }
     }
   }
 
   /** False when the partition was lost before Kafka took the records: its next owner routes them. */
-  private async publishPatiently(partition: AssignedPartition, records: readonly OutgoingRecord[]): Promise<boolean> {
+  async #publishPatiently(partition: AssignedPartition, records: readonly OutgoingRecord[]): Promise<boolean> {
     while (partition.isActive) {
       try {
-        await this.deps.publish(records);
+        await this.#deps.publish(records);
         return true;
       } catch (error) {
-        this.deps.log.warn({ error: String(error), records: records.length }, 'router.waits_for_kafka');
+        this.#deps.log.warn({ error: String(error), records: records.length }, 'router.waits_for_kafka');
         await delay(FIRST_PAUSE_MS);
       }
     }

@@ -19,68 +19,68 @@ export interface CommitterOptions {
 
 /** Commits the watermarks of all partitions, one commit at a time, every interval and sooner when much is uncommitted. */
 export class Committer {
-  private readonly options: CommitterOptions;
-  private timer: NodeJS.Timeout | null = null;
-  private running: Promise<void> | null = null;
-  private uncommittedCount = 0;
+  readonly #options: CommitterOptions;
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> | null = null;
+  #uncommittedCount = 0;
 
   constructor(options: CommitterOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Records that are resolved and whose commit no broker has acknowledged. */
   get uncommitted(): number {
-    return this.uncommittedCount;
+    return this.#uncommittedCount;
   }
 
   start(): void {
-    this.timer ??= setInterval(() => void this.commit(), this.options.intervalMs);
+    this.#timer ??= setInterval(() => void this.commit(), this.#options.intervalMs);
   }
 
   /** Ends the timer and commits what is left. */
   async stop(): Promise<void> {
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
-    await this.running;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    await this.#running;
     await this.commit();
   }
 
   /** Something was resolved. */
   noteResolved(): void {
-    this.uncommittedCount += 1;
-    if (this.uncommittedCount >= this.options.eagerAt && this.running === null) void this.commit();
+    this.#uncommittedCount += 1;
+    if (this.#uncommittedCount >= this.#options.eagerAt && this.#running === null) void this.commit();
   }
 
   /** Commits what has changed; resolves also when the broker refused, since the next commit says the same again. */
   commit(): Promise<void> {
-    this.running ??= this.commitOnce().finally(() => {
-      this.running = null;
+    this.#running ??= this.#commitOnce().finally(() => {
+      this.#running = null;
     });
-    return this.running;
+    return this.#running;
   }
 
-  private async commitOnce(): Promise<void> {
+  async #commitOnce(): Promise<void> {
     const drafts: CommitDraft[] = [];
-    for (const state of this.options.states()) {
+    for (const state of this.#options.states()) {
       const draft = state.draftCommit();
       if (draft !== null) drafts.push(draft);
     }
     if (drafts.length > 0) {
       try {
-        await this.options.send(toOffsetCommit(drafts));
+        await this.#options.send(toOffsetCommit(drafts));
         for (const draft of drafts) draft.state.committed(draft);
       } catch (error) {
-        this.options.log.debug({ error: String(error), partitions: drafts.length }, 'commit.refused');
+        this.#options.log.debug({ error: String(error), partitions: drafts.length }, 'commit.refused');
       }
     }
-    this.recount();
-    this.options.onCommitted();
+    this.#recount();
+    this.#options.onCommitted();
   }
 
-  private recount(): void {
+  #recount(): void {
     let count = 0;
-    for (const state of this.options.states()) count += state.uncommitted;
-    this.uncommittedCount = count;
+    for (const state of this.#options.states()) count += state.uncommitted;
+    this.#uncommittedCount = count;
   }
 }
 

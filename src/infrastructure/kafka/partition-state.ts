@@ -4,9 +4,9 @@ import { OffsetTracker } from '../../domain/offset-tracker.ts';
 
 /** What a partition's state asks of the consumer that owns it. */
 export interface PartitionControl {
-  pauseFetch(topic: string, partition: number): void;
-  resumeFetch(topic: string, partition: number): void;
-  seekFetch(topic: string, partition: number, offset: number): void;
+  pauseFetch(): void;
+  resumeFetch(): void;
+  seekFetch(offset: number): void;
   /** Something was resolved; a commit may be due. */
   resolved(): void;
 }
@@ -27,89 +27,96 @@ export class PartitionState implements AssignedPartition {
   readonly topic: string;
   readonly partition: number;
   isActive = true;
-  private readonly control: PartitionControl;
-  private readonly windowRecords: number;
-  private tracker: OffsetTracker;
-  private isPositioned = false;
-  private isFull = false;
-  private isHeld = false;
-  private isFetching = false;
+  readonly #control: PartitionControl;
+  readonly #windowRecords: number;
+  #tracker: OffsetTracker;
+  #isPositioned = false;
+  #hasBegun = false;
+  #isFull = false;
+  #isHeld = false;
+  #isFetching = false;
   /** Offsets that a read-back of our own commit may show. */
-  private committedOffset = -1;
-  private sentOffset = -1;
-  private sentMetadata = '';
+  #committedOffset = -1;
+  #sentOffset = -1;
+  #sentMetadata = '';
   /** Batches in a row that were read from another position than ours. */
-  private strayBatches = 0;
+  #strayBatches = 0;
 
   constructor(identity: { topic: string; partition: number }, windowRecords: number, control: PartitionControl) {
     this.topic = identity.topic;
     this.partition = identity.partition;
-    this.windowRecords = windowRecords;
-    this.control = control;
-    this.tracker = new OffsetTracker(0);
+    this.#windowRecords = windowRecords;
+    this.#control = control;
+    this.#tracker = new OffsetTracker(0);
+  }
+
+  /** Whether it was ever read under this state. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
   }
 
   get ready(): boolean {
-    return this.isActive && this.isPositioned;
+    return this.isActive && this.#isPositioned;
   }
 
   get open(): number {
-    return this.tracker.open;
+    return this.#tracker.open;
   }
 
   get uncommitted(): number {
-    return this.tracker.changes;
+    return this.#tracker.changes;
   }
 
   get position(): number {
-    return this.tracker.next;
+    return this.#tracker.next;
   }
 
   get watermark(): number {
-    return this.tracker.watermark;
+    return this.#tracker.watermark;
   }
 
   /** Whether the offset read back from the broker is one that we committed, so that nobody else moved it meanwhile. */
   ownsCommit(offset: number): boolean {
-    return offset === this.committedOffset || offset === this.sentOffset;
+    return offset === this.#committedOffset || offset === this.#sentOffset;
   }
 
   /** Every join makes the client forget its positions: nothing is handed over until `begin` or `goOn`. */
   losePosition(): void {
-    this.isPositioned = false;
-    this.applyPause();
+    this.#isPositioned = false;
+    this.#applyPause();
   }
 
   /** Starts reading at `offset`, skipping what an earlier owner completed beyond it. */
   begin(offset: number, completed: ReadonlySet<number>): void {
-    this.tracker = new OffsetTracker(offset, completed);
-    this.committedOffset = offset;
-    this.sentOffset = offset;
+    this.#hasBegun = true;
+    this.#tracker = new OffsetTracker(offset, completed);
+    this.#committedOffset = offset;
+    this.#sentOffset = offset;
     this.goOn();
   }
 
   /** Goes on after a rejoin where reading had stopped. */
   goOn(): void {
-    this.isPositioned = true;
-    this.control.seekFetch(this.topic, this.partition, this.tracker.next);
-    this.isFull = this.tracker.span >= this.windowRecords;
-    this.applyPause();
+    this.#isPositioned = true;
+    this.#control.seekFetch(this.#tracker.next);
+    this.#isFull = this.#tracker.span >= this.#windowRecords;
+    this.#applyPause();
   }
 
   /** Notes what one fetch read; returns which of the offsets are new. */
   receive(offsets: readonly number[], lastOffset: number): boolean[] {
-    this.strayBatches = 0;
-    const fresh = offsets.map((offset) => this.tracker.receive(offset));
-    this.tracker.skipTo(lastOffset + 1);
-    if (this.tracker.span >= this.windowRecords) this.setFull(true);
+    this.#strayBatches = 0;
+    const fresh = offsets.map((offset) => this.#tracker.receive(offset));
+    this.#tracker.skipTo(lastOffset + 1);
+    if (this.#tracker.span >= this.#windowRecords) this.#setFull(true);
     return fresh;
   }
 
   /** A batch came from another position: reads again from ours. Returns how often that happened in a row. */
   rejectStray(): number {
-    this.strayBatches += 1;
-    this.control.seekFetch(this.topic, this.partition, this.tracker.next);
-    return this.strayBatches;
+    this.#strayBatches += 1;
+    this.#control.seekFetch(this.#tracker.next);
+    return this.#strayBatches;
   }
 
   deactivate(): void {
@@ -118,72 +125,72 @@ export class PartitionState implements AssignedPartition {
 
   resolve(offset: number): void {
     if (!this.isActive) return;
-    this.tracker.resolve(offset);
-    this.afterResolve();
+    this.#tracker.resolve(offset);
+    this.#afterResolve();
   }
 
   resolveThrough(offset: number): void {
     if (!this.isActive) return;
-    this.tracker.resolveThrough(offset);
-    this.afterResolve();
+    this.#tracker.resolveThrough(offset);
+    this.#afterResolve();
   }
 
   pause(): void {
-    this.isHeld = true;
-    this.applyPause();
+    this.#isHeld = true;
+    this.#applyPause();
   }
 
   resume(): void {
-    this.isHeld = false;
-    this.applyPause();
+    this.#isHeld = false;
+    this.#applyPause();
   }
 
   seek(offset: number): void {
     if (!this.isActive) return;
-    this.tracker = new OffsetTracker(offset);
-    this.isFull = false;
-    this.control.seekFetch(this.topic, this.partition, offset);
-    this.applyPause();
+    this.#tracker = new OffsetTracker(offset);
+    this.#isFull = false;
+    this.#control.seekFetch(offset);
+    this.#applyPause();
   }
 
   /** What is to be committed now; null when the broker already knows it. */
   draftCommit(): CommitDraft | null {
     if (!this.ready) return null;
-    const offset = this.tracker.watermark;
-    if (this.tracker.changes === 0 && offset === this.committedOffset) return null;
+    const offset = this.#tracker.watermark;
+    if (this.#tracker.changes === 0 && offset === this.#committedOffset) return null;
     const metadata = encodeCompletions({
       watermark: offset,
-      next: this.tracker.next,
-      isOpen: (candidate) => this.tracker.isOpen(candidate),
+      next: this.#tracker.next,
+      isOpen: (candidate) => this.#tracker.isOpen(candidate),
     });
-    if (offset === this.committedOffset && metadata === this.sentMetadata) return null;
-    this.sentOffset = offset;
-    return { state: this, offset, metadata, changes: this.tracker.changes };
+    if (offset === this.#committedOffset && metadata === this.#sentMetadata) return null;
+    this.#sentOffset = offset;
+    return { state: this, offset, metadata, changes: this.#tracker.changes };
   }
 
   committed(draft: CommitDraft): void {
-    this.committedOffset = draft.offset;
-    this.sentMetadata = draft.metadata;
-    this.tracker.changesCommitted(draft.changes);
+    this.#committedOffset = draft.offset;
+    this.#sentMetadata = draft.metadata;
+    this.#tracker.changesCommitted(draft.changes);
   }
 
-  private afterResolve(): void {
-    if (this.isFull && this.tracker.span <= this.windowRecords / 2) this.setFull(false);
-    this.control.resolved();
+  #afterResolve(): void {
+    if (this.#isFull && this.#tracker.span <= this.#windowRecords / 2) this.#setFull(false);
+    this.#control.resolved();
   }
 
-  private setFull(full: boolean): void {
-    this.isFull = full;
-    this.applyPause();
+  #setFull(full: boolean): void {
+    this.#isFull = full;
+    this.#applyPause();
   }
 
-  private applyPause(): void {
+  #applyPause(): void {
     if (!this.isActive) return;
-    const fetching = this.isPositioned && !this.isFull && !this.isHeld;
-    if (!this.isPositioned) this.isFetching = false;
-    if (fetching === this.isFetching && this.isPositioned) return;
-    this.isFetching = fetching;
-    if (fetching) this.control.resumeFetch(this.topic, this.partition);
-    else this.control.pauseFetch(this.topic, this.partition);
+    const fetching = this.#isPositioned && !this.#isFull && !this.#isHeld;
+    if (!this.#isPositioned) this.#isFetching = false;
+    if (fetching === this.#isFetching && this.#isPositioned) return;
+    this.#isFetching = fetching;
+    if (fetching) this.#control.resumeFetch();
+    else this.#control.pauseFetch();
   }
 }

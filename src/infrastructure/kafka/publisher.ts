@@ -27,99 +27,99 @@ const RETRY_PAUSE_MS = 200;
  */
 export class KafkaPublisher implements Service {
   readonly name = 'publisher';
-  private readonly options: PublisherOptions;
-  private readonly partitions: PartitionChooser;
-  private producer: Producer;
-  private waiting: PendingPublish[] = [];
-  private flushing: Promise<void> | null = null;
-  private stopped = false;
+  readonly #options: PublisherOptions;
+  readonly #partitions: PartitionChooser;
+  #producer: Producer;
+  #waiting: PendingPublish[] = [];
+  #flushing: Promise<void> | null = null;
+  #stopped = false;
 
   constructor(options: PublisherOptions) {
-    this.options = options;
-    this.partitions = new PartitionChooser(options.kafka);
-    this.producer = createProducer(options.kafka);
+    this.#options = options;
+    this.#partitions = new PartitionChooser(options.kafka);
+    this.#producer = createProducer(options.kafka);
   }
 
   async start(): Promise<void> {
-    this.stopped = false;
-    await this.partitions.start();
-    await this.producer.connect();
+    this.#stopped = false;
+    await this.#partitions.start();
+    await this.#producer.connect();
   }
 
   /** Resolves when every record was sent or refused. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    await this.flushing;
-    await this.producer.disconnect();
-    await this.partitions.stop();
+    this.#stopped = true;
+    await this.#flushing;
+    await this.#producer.disconnect();
+    await this.#partitions.stop();
   }
 
   /** Resolves when all records are in the log; rejects with `publish_failed` when some are not after the time allowed. */
   publish(records: readonly OutgoingRecord[]): Promise<void> {
     if (records.length === 0) return Promise.resolve();
-    if (this.stopped) return Promise.reject(new AppError('publish_failed', 'The publisher has stopped'));
+    if (this.#stopped) return Promise.reject(new AppError('publish_failed', 'The publisher has stopped'));
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const giveUpAtMs = Date.now() + (this.options.giveUpAfterMs ?? DEFAULT_GIVE_UP_AFTER_MS);
-    this.waiting.push({ records, giveUpAtMs, resolve, reject });
-    this.flushing ??= this.flush();
+    const giveUpAtMs = Date.now() + (this.#options.giveUpAfterMs ?? DEFAULT_GIVE_UP_AFTER_MS);
+    this.#waiting.push({ records, giveUpAtMs, resolve, reject });
+    this.#flushing ??= this.#flush();
     return promise;
   }
 
   /** How many partitions the topic has. Rejects with `publish_failed` when it does not exist. */
   partitionCount(topic: string): Promise<number> {
-    return this.partitions.count(topic);
+    return this.#partitions.count(topic);
   }
 
-  private async flush(): Promise<void> {
+  async #flush(): Promise<void> {
     // One turn of the event loop gathers what other callers publish at the same moment.
     await new Promise(setImmediate);
-    while (this.waiting.length > 0) {
-      const { batch, rest } = nextBatch(this.waiting);
-      this.waiting = rest;
-      await this.sendBatch(batch);
+    while (this.#waiting.length > 0) {
+      const { batch, rest } = nextBatch(this.#waiting);
+      this.#waiting = rest;
+      await this.#sendBatch(batch);
     }
-    this.flushing = null;
+    this.#flushing = null;
   }
 
-  private async sendBatch(batch: readonly PendingPublish[]): Promise<void> {
+  async #sendBatch(batch: readonly PendingPublish[]): Promise<void> {
     try {
-      await this.sendUntilWritten(batch);
+      await this.#sendUntilWritten(batch);
       for (const pending of batch) pending.resolve();
     } catch (error) {
       // A record that the broker refuses must fail its own caller only.
       if (batch.length > 1 && isRefused(error)) {
-        for (const pending of batch) await this.sendBatch([pending]);
+        for (const pending of batch) await this.#sendBatch([pending]);
         return;
       }
       for (const pending of batch) pending.reject(publishFailed(error));
     }
   }
 
-  private async sendUntilWritten(batch: readonly PendingPublish[]): Promise<void> {
+  async #sendUntilWritten(batch: readonly PendingPublish[]): Promise<void> {
     const giveUpAtMs = Math.max(...batch.map((pending) => pending.giveUpAtMs));
     let missing = batch.flatMap(({ records }) => records);
     for (let round = 0; ; round++) {
       try {
-        missing = await this.sendOnce(missing);
+        missing = await this.#sendOnce(missing);
         if (missing.length === 0) return;
-        this.options.onRepaired?.(missing.length);
-        this.options.log.warn({ missing: missing.length, round }, 'publish.repaired');
+        this.#options.onRepaired?.(missing.length);
+        this.#options.log.warn({ missing: missing.length, round }, 'publish.repaired');
       } catch (error) {
         if (isRefused(error) || Date.now() > giveUpAtMs) throw error;
-        this.options.log.warn({ error: String(error), round }, 'publish.retried');
-        if (!isRetriable(error)) await this.rebuildProducer();
+        this.#options.log.warn({ error: String(error), round }, 'publish.retried');
+        if (!isRetriable(error)) await this.#rebuildProducer();
       }
       if (Date.now() > giveUpAtMs) throw new Error(`${missing.length} records were not written`);
-      await this.partitions.refresh();
+      await this.#partitions.refresh();
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
     }
   }
 
   /** Sends the records once and returns those that are not in the answer. */
-  private async sendOnce(records: readonly OutgoingRecord[]): Promise<OutgoingRecord[]> {
+  async #sendOnce(records: readonly OutgoingRecord[]): Promise<OutgoingRecord[]> {
     const byTopic = new Map<string, Map<number, OutgoingRecord[]>>();
     for (const record of records) {
-      const partition = this.partitions.known(record) ?? (await this.partitions.lookUp(record));
+      const partition = this.#partitions.known(record) ?? (await this.#partitions.lookUp(record));
       const byPartition = byTopic.get(record.topic) ?? new Map<number, OutgoingRecord[]>();
       byTopic.set(record.topic, byPartition);
       const sharing = byPartition.get(partition);
@@ -127,18 +127,18 @@ export class KafkaPublisher implements Service {
       else sharing.push(record);
     }
     const topicMessages = [...byTopic].map(([topic, byPartition]) => ({ topic, messages: toMessages(byPartition) }));
-    const answer = await this.producer.sendBatch({ acks: -1, compression: CompressionTypes.None, topicMessages });
+    const answer = await this.#producer.sendBatch({ acks: -1, compression: CompressionTypes.None, topicMessages });
     return notWritten(byTopic, answer);
   }
 
-  private async rebuildProducer(): Promise<void> {
+  async #rebuildProducer(): Promise<void> {
     // An idempotent producer cannot go on after a fatal sequence error; a new one gets a new producer id.
-    await this.producer.disconnect().catch((error: unknown) => {
-      this.options.log.debug({ error: String(error) }, 'publisher.disconnect_failed');
+    await this.#producer.disconnect().catch((error: unknown) => {
+      this.#options.log.debug({ error: String(error) }, 'publisher.disconnect_failed');
     });
-    this.producer = createProducer(this.options.kafka);
-    await this.producer.connect().catch((error: unknown) => {
-      this.options.log.warn({ error: String(error) }, 'publisher.connect_failed');
+    this.#producer = createProducer(this.#options.kafka);
+    await this.#producer.connect().catch((error: unknown) => {
+      this.#options.log.warn({ error: String(error) }, 'publisher.connect_failed');
     });
   }
 }
@@ -159,7 +159,7 @@ function toMessages(byPartition: ReadonlyMap<number, readonly OutgoingRecord[]>)
 }
 
 /** The records of every partition that the brokers did not confirm. */
-export function notWritten(
+function notWritten(
   sent: ReadonlyMap<string, ReadonlyMap<number, readonly OutgoingRecord[]>>,
   answer: readonly RecordMetadata[],
 ): OutgoingRecord[] {

@@ -35,7 +35,7 @@ export function topicNames(prefix: string): TopicNames {
   };
 }
 
-export const INPUT_TOPIC_PREFIX = 'events.';
+const INPUT_TOPIC_PREFIX = 'events.';
 
 /** The input topic of an event type: its domain is the part before the first dot. */
 export function inputTopicOf(eventType: string): string {

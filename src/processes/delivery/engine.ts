@@ -8,6 +8,7 @@ import type { Service } from '../../infrastructure/lifecycle.ts';
 import type { Logger } from '../../infrastructure/telemetry/logger.ts';
 import type { AttemptReport } from './attempt.ts';
 import type { Job } from './job.ts';
+import { Outbox } from './outbox.ts';
 import type { Spill } from './spill.ts';
 
 export interface EngineDependencies {
@@ -49,103 +50,105 @@ const FORGET_EVERY_MS = 60_000;
 export class DeliveryEngine implements PartitionHandler, Service {
   readonly name = 'delivery engine';
   readonly lanes: Lanes<Job>;
-  private readonly deps: EngineDependencies;
-  private readonly limits: EngineLimits;
-  private readonly started = new Fifo<RunningAttempt>();
-  private readonly paused = new Set<AssignedPartition>();
-  private readonly partitions = new Set<AssignedPartition>();
-  private readonly unfinished = new Set<Promise<void>>();
-  private delayed: Job[] = [];
-  private queuedBytes = 0;
-  private forgottenAtMs = 0;
-  private timer: NodeJS.Timeout | null = null;
-  private isDraining = false;
+  readonly #deps: EngineDependencies;
+  readonly #outbox: Outbox;
+  readonly #limits: EngineLimits;
+  readonly #started = new Fifo<RunningAttempt>();
+  readonly #paused = new Set<AssignedPartition>();
+  readonly #partitions = new Set<AssignedPartition>();
+  readonly #unfinished = new Set<Promise<void>>();
+  #delayed: Job[] = [];
+  #queuedBytes = 0;
+  #forgottenAtMs = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #isDraining = false;
 
   constructor(limits: EngineLimits, deps: EngineDependencies) {
-    this.limits = limits;
-    this.deps = deps;
+    this.#limits = limits;
+    this.#deps = deps;
+    this.#outbox = new Outbox(deps);
     this.lanes = new Lanes<Job>(limits);
   }
 
   /** Attempts that run or whose outcome is not yet in the log. */
   get inFlight(): number {
-    return this.unfinished.size;
+    return this.#unfinished.size;
   }
 
   async start(): Promise<void> {
-    this.isDraining = false;
-    this.timer ??= setInterval(() => this.tick(), TICK_MS);
+    this.#isDraining = false;
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
   }
 
   /** Starts nothing more and resolves when every running attempt has its outcome in the log. */
   async stop(): Promise<void> {
-    this.isDraining = true;
-    if (this.timer !== null) clearInterval(this.timer);
-    this.timer = null;
-    while (this.unfinished.size > 0) await Promise.all(this.unfinished);
+    this.#isDraining = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    while (this.#unfinished.size > 0) await Promise.all(this.#unfinished);
   }
 
   onRecords(partition: AssignedPartition, records: readonly ConsumedRecord[]): void {
-    this.partitions.add(partition);
+    this.#partitions.add(partition);
     for (const record of records) {
-      const decoded = this.decode(record);
-      if (decoded instanceof Promise) this.track(this.takeLater(partition, record, decoded));
-      else if (decoded !== null) this.take(partition, record, decoded);
-      else this.track(this.discard(partition, record, new Error('not a delivery')));
+      const decoded = this.#decode(record);
+      if (decoded instanceof Promise) this.#track(this.#takeLater(partition, record, decoded));
+      else if (decoded !== null) this.#take(partition, record, decoded);
+      else this.#track(this.#discard(partition, record, new Error('not a delivery')));
     }
-    this.applyBackPressure();
+    this.#applyBackPressure();
     this.pump();
   }
 
   onRevoked(partition: AssignedPartition): void {
-    this.partitions.delete(partition);
-    this.paused.delete(partition);
-    this.release(this.delayed.filter((job) => job.partition === partition));
-    this.delayed = this.delayed.filter((job) => job.partition !== partition);
+    this.#partitions.delete(partition);
+    this.#paused.delete(partition);
+    this.#release(this.#delayed.filter((job) => job.partition === partition));
+    this.#delayed = this.#delayed.filter((job) => job.partition !== partition);
     for (const lane of this.lanes.all()) {
-      this.release(this.lanes.extract(lane, (job) => job.partition === partition));
+      this.#release(this.lanes.extract(lane, (job) => job.partition === partition));
     }
   }
 
   /** A changed webhook starts afresh: what its lane has learnt may be out of date. */
   webhooksChanged(ids: readonly string[]): void {
-    for (const id of ids) this.lanes.reset(id, this.deps.now());
+    for (const id of ids) this.lanes.reset(id, this.#deps.now());
     this.pump();
   }
 
   /** Starts whatever may start: call it when something changed that could let work begin. */
   pump(): void {
-    while (!this.isDraining && this.deps.uncommitted() < this.limits.maxUncommitted) {
-      const next = this.lanes.next(this.deps.now());
+    while (!this.#isDraining && this.#deps.uncommitted() < this.#limits.maxUncommitted) {
+      const next = this.lanes.next(this.#deps.now());
       if (next === null) return;
-      this.release([next.work]);
-      if (next.work.partition.isActive) this.track(this.run(next.lane, next.work));
-      else this.lanes.finished(next.lane, false, { kind: 'skipped' }, this.deps.now());
+      this.#release([next.work]);
+      if (next.work.partition.isActive) this.#track(this.#run(next.lane, next.work));
+      else this.lanes.finished(next.lane, false, { kind: 'skipped' }, this.#deps.now());
     }
   }
 
-  private decode(record: ConsumedRecord): DeliveryRecord | Promise<DeliveryRecord> | null {
+  #decode(record: ConsumedRecord): DeliveryRecord | Promise<DeliveryRecord> | null {
     try {
-      return record.value === null ? null : this.deps.decodeDelivery(record.value);
+      return record.value === null ? null : this.#deps.decodeDelivery(record.value);
     } catch {
       return null;
     }
   }
 
-  private take(partition: AssignedPartition, record: ConsumedRecord, delivery: DeliveryRecord): void {
+  #take(partition: AssignedPartition, record: ConsumedRecord, delivery: DeliveryRecord): void {
     const job: Job = {
       delivery,
       partition,
       offset: record.offset,
       bytes: delivery.body.length + 512,
-      receivedAtMs: this.deps.now(),
+      receivedAtMs: this.#deps.now(),
     };
-    this.queuedBytes += job.bytes;
-    if (delivery.not_before_ms > job.receivedAtMs) this.delayed.push(job);
+    this.#queuedBytes += job.bytes;
+    if (delivery.not_before_ms > job.receivedAtMs) this.#delayed.push(job);
     else this.lanes.add(delivery.webhook_id, job, job.receivedAtMs);
   }
 
-  private async takeLater(
+  async #takeLater(
     partition: AssignedPartition,
     record: ConsumedRecord,
     decoding: Promise<DeliveryRecord>,
@@ -153,125 +156,95 @@ export class DeliveryEngine implements PartitionHandler, Service {
     try {
       const delivery = await decoding;
       if (!partition.isActive) return;
-      this.take(partition, record, delivery);
+      this.#take(partition, record, delivery);
       this.pump();
     } catch (error) {
-      await this.discard(partition, record, error);
+      await this.#discard(partition, record, error);
     }
   }
 
-  private async discard(partition: AssignedPartition, record: ConsumedRecord, error: unknown): Promise<void> {
-    this.deps.log.error(
+  async #discard(partition: AssignedPartition, record: ConsumedRecord, error: unknown): Promise<void> {
+    this.#deps.log.error(
       { topic: record.topic, partition: record.partition, offset: record.offset, error: String(error) },
       'delivery.unreadable',
     );
-    await this.publishThenResolve([this.deps.unreadable(record, error)], partition, [record.offset]);
+    await this.#outbox.settle([this.#deps.unreadable(record, error)], [{ partition, offset: record.offset }]);
   }
 
-  private async run(lane: Lane<Job>, job: Job): Promise<void> {
-    const running: RunningAttempt = { lane, startedAtMs: this.deps.now(), isSlow: false, isDone: false };
-    this.started.push(running);
-    const report = await this.deps.attempt(job);
+  async #run(lane: Lane<Job>, job: Job): Promise<void> {
+    const running: RunningAttempt = { lane, startedAtMs: this.#deps.now(), isSlow: false, isDone: false };
+    this.#started.push(running);
+    const report = await this.#deps.attempt(job);
     running.isDone = true;
-    this.lanes.finished(lane, running.isSlow, report.lane, this.deps.now());
-    const written = this.publishThenResolve(report.records, job.partition, [job.offset]);
+    this.lanes.finished(lane, running.isSlow, report.lane, this.#deps.now());
+    const written = this.#outbox.settle(report.records, [job]);
     this.pump();
     await written;
   }
 
-  private tick(): void {
-    const nowMs = this.deps.now();
-    this.noticeSlow(nowMs);
+  #tick(): void {
+    const nowMs = this.#deps.now();
+    this.#noticeSlow(nowMs);
     this.lanes.tick(nowMs);
-    this.startDelayed(nowMs);
-    for (const { jobs, records } of this.deps.spill.collect(this.lanes, nowMs)) this.setAside(jobs, records);
-    if (nowMs - this.forgottenAtMs > FORGET_EVERY_MS) {
-      this.forgottenAtMs = nowMs;
+    this.#startDelayed(nowMs);
+    for (const { jobs, records } of this.#deps.spill.collect(this.lanes, nowMs)) this.#setAside(jobs, records);
+    if (nowMs - this.#forgottenAtMs > FORGET_EVERY_MS) {
+      this.#forgottenAtMs = nowMs;
       this.lanes.forgetIdle(nowMs);
     }
-    this.applyBackPressure();
+    this.#applyBackPressure();
     this.pump();
   }
 
-  private noticeSlow(nowMs: number): void {
-    for (let oldest = this.started.peek(); oldest !== undefined; oldest = this.started.peek()) {
+  #noticeSlow(nowMs: number): void {
+    for (let oldest = this.#started.peek(); oldest !== undefined; oldest = this.#started.peek()) {
       if (!oldest.isDone && oldest.startedAtMs + SLOW_AFTER_MS > nowMs) return;
-      this.started.shift();
+      this.#started.shift();
       if (oldest.isDone) continue;
       oldest.isSlow = true;
       this.lanes.becameSlow(oldest.lane);
     }
   }
 
-  private startDelayed(nowMs: number): void {
-    if (this.delayed.length === 0) return;
-    const { wait, hop } = this.deps.spill.sortDelayed(this.delayed, nowMs);
-    for (const job of this.delayed) {
+  #startDelayed(nowMs: number): void {
+    if (this.#delayed.length === 0) return;
+    const { wait, hop } = this.#deps.spill.sortDelayed(this.#delayed, nowMs);
+    for (const job of this.#delayed) {
       if (job.delivery.not_before_ms <= nowMs) this.lanes.add(job.delivery.webhook_id, job, nowMs);
     }
-    this.delayed = wait;
-    if (hop.jobs.length > 0) this.setAside(hop.jobs, hop.records);
+    this.#delayed = wait;
+    if (hop.jobs.length > 0) this.#setAside(hop.jobs, hop.records);
   }
 
-  private setAside(jobs: readonly Job[], records: readonly OutgoingRecord[]): void {
-    this.release(jobs);
-    const byPartition = new Map<AssignedPartition, number[]>();
-    for (const { partition, offset } of jobs) {
-      byPartition.set(partition, [...(byPartition.get(partition) ?? []), offset]);
-    }
-    this.track(this.publishThenResolveAll(records, byPartition));
+  #setAside(jobs: readonly Job[], records: readonly OutgoingRecord[]): void {
+    this.#release(jobs);
+    this.#track(this.#outbox.settle(records, jobs));
   }
 
-  private async publishThenResolve(
-    records: readonly OutgoingRecord[],
-    partition: AssignedPartition,
-    offsets: number[],
-  ): Promise<void> {
-    await this.publishThenResolveAll(records, new Map([[partition, offsets]]));
-  }
-
-  /** The rule that makes "nothing lost" true: first the broker has the outcome, then the record counts as resolved. */
-  private async publishThenResolveAll(
-    records: readonly OutgoingRecord[],
-    offsets: ReadonlyMap<AssignedPartition, readonly number[]>,
-  ): Promise<void> {
-    const isWanted = () => [...offsets.keys()].some((partition) => partition.isActive);
-    while (isWanted()) {
-      try {
-        await this.deps.publish(records);
-        for (const [partition, resolved] of offsets) for (const offset of resolved) partition.resolve(offset);
-        return;
-      } catch (error) {
-        this.deps.log.warn({ error: String(error), records: records.length }, 'delivery.waits_for_kafka');
-        await new Promise((resolve) => setTimeout(resolve, TICK_MS));
-      }
-    }
-  }
-
-  private track(work: Promise<void>): void {
-    this.unfinished.add(work);
+  #track(work: Promise<void>): void {
+    this.#unfinished.add(work);
     void work.finally(() => {
-      this.unfinished.delete(work);
+      this.#unfinished.delete(work);
       this.pump();
     });
   }
 
-  private release(jobs: readonly Job[]): void {
-    for (const job of jobs) this.queuedBytes -= job.bytes;
+  #release(jobs: readonly Job[]): void {
+    for (const job of jobs) this.#queuedBytes -= job.bytes;
   }
 
-  private applyBackPressure(): void {
-    if (this.queuedBytes > this.limits.maxQueuedBytes) {
-      for (const partition of this.partitions) this.hold(partition);
-    } else if (this.paused.size > 0 && this.queuedBytes < this.limits.maxQueuedBytes / 2) {
-      for (const partition of this.paused) partition.resume();
-      this.paused.clear();
+  #applyBackPressure(): void {
+    if (this.#queuedBytes > this.#limits.maxQueuedBytes) {
+      for (const partition of this.#partitions) this.#hold(partition);
+    } else if (this.#paused.size > 0 && this.#queuedBytes < this.#limits.maxQueuedBytes / 2) {
+      for (const partition of this.#paused) partition.resume();
+      this.#paused.clear();
     }
   }
 
-  private hold(partition: AssignedPartition): void {
-    if (this.paused.has(partition)) return;
-    this.paused.add(partition);
+  #hold(partition: AssignedPartition): void {
+    if (this.#paused.has(partition)) return;
+    this.#paused.add(partition);
     partition.pause();
   }
 }

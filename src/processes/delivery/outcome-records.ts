@@ -41,10 +41,10 @@ export interface FinishedAttempt {
 
 /** Builds the records that tell what became of a delivery; the input record is resolved once the broker has them. */
 export class OutcomeRecords {
-  private readonly options: OutcomeRecordsOptions;
+  readonly #options: OutcomeRecordsOptions;
 
   constructor(options: OutcomeRecordsOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** After an attempt: its log entry, and the copy for the retry tier or the dead letters. */
@@ -52,23 +52,23 @@ export class OutcomeRecords {
     const { decision, job } = attempt;
     switch (decision.kind) {
       case 'accepted':
-        return [this.log(attemptEntry(attempt, this.options.newId(), null))];
+        return [this.#log(attemptEntry(attempt, this.#options.newId(), null))];
       case 'retry': {
-        const copy = this.onTier(decision, retryOf(job.delivery, decision.notBeforeMs));
+        const copy = this.#onTier(decision, retryOf(job.delivery, decision.notBeforeMs));
         const dueMs = Math.max(attempt.endedAtMs + copy.waitMs, decision.notBeforeMs);
-        return [copy.record, this.log(attemptEntry(attempt, this.options.newId(), dueMs))];
+        return [copy.record, this.#log(attemptEntry(attempt, this.#options.newId(), dueMs))];
       }
       case 'dead': {
         const why = { reason: decision.reason, error: messageOf(attempt.outcome), status: attempt.outcome.status };
-        return [this.dead(job, why, attempt.endedAtMs), this.log(attemptEntry(attempt, this.options.newId(), null))];
+        return [this.#dead(job, why, attempt.endedAtMs), this.#log(attemptEntry(attempt, this.#options.newId(), null))];
       }
     }
   }
 
   /** A delivery that ends without an attempt. */
   ofEnd(job: Job, reason: string, nowMs: number): OutgoingRecord[] {
-    const entry = noteEntry(job, { id: this.options.newId(), kind: 'ended', outcome: 'dead', code: reason, nowMs });
-    return [this.dead(job, { reason, error: END_SENTENCES[reason] ?? reason, status: null }, nowMs), this.log(entry)];
+    const entry = noteEntry(job, { id: this.#options.newId(), kind: 'ended', outcome: 'dead', code: reason, nowMs });
+    return [this.#dead(job, { reason, error: END_SENTENCES[reason] ?? reason, status: null }, nowMs), this.#log(entry)];
   }
 
   /** A delivery that makes room without an attempt: to overflow, or to a tier. */
@@ -76,36 +76,42 @@ export class OutcomeRecords {
     const delivery = { ...job.delivery, rewrites: job.delivery.rewrites + 1, waiting_since_ms: target.waitingSinceMs };
     const copy =
       target.kind === 'overflow'
-        ? { record: this.delivery(this.options.topics.overflow, delivery), waitMs: 0 }
-        : this.onTier(target, delivery);
-    const note = noteEntry(job, { id: this.options.newId(), kind: 'set_aside', outcome: 'waiting', code: null, nowMs });
-    return [copy.record, this.log({ ...note, next_attempt_at_ms: nowMs + copy.waitMs })];
+        ? { record: this.#delivery(this.#options.topics.overflow, delivery), waitMs: 0 }
+        : this.#onTier(target, delivery);
+    const note = noteEntry(job, {
+      id: this.#options.newId(),
+      kind: 'set_aside',
+      outcome: 'waiting',
+      code: null,
+      nowMs,
+    });
+    return [copy.record, this.#log({ ...note, next_attempt_at_ms: nowMs + copy.waitMs })];
   }
 
-  private onTier(
+  #onTier(
     { tier, partition }: { tier: { name: string; delayMs: number }; partition: number | null },
     delivery: DeliveryRecord,
   ): { record: OutgoingRecord; waitMs: number } {
-    const partitions = this.options.retryPartitions(tier.name);
+    const partitions = this.#options.retryPartitions(tier.name);
     // Chance chooses the partition and the partition the wait: that is the jitter.
-    const chosen = partition ?? Math.floor(this.options.random() * partitions);
-    const record = { ...this.delivery(this.options.topics.retry(tier.name), delivery), partition: chosen };
-    return { record, waitMs: partitionDelayMs(tier.delayMs, this.options.schedule.jitter, chosen, partitions) };
+    const chosen = partition ?? Math.floor(this.#options.random() * partitions);
+    const record = { ...this.#delivery(this.#options.topics.retry(tier.name), delivery), partition: chosen };
+    return { record, waitMs: partitionDelayMs(tier.delayMs, this.#options.schedule.jitter, chosen, partitions) };
   }
 
-  private delivery(topic: string, delivery: DeliveryRecord): OutgoingRecord {
-    return { topic, key: delivery.webhook_id, value: this.options.encodeDelivery(delivery) };
+  #delivery(topic: string, delivery: DeliveryRecord): OutgoingRecord {
+    return { topic, key: delivery.webhook_id, value: this.#options.encodeDelivery(delivery) };
   }
 
   /** Keyed by webhook, so that one recorder sees all of a webhook and its statistics need no lock. */
-  private log(entry: AttemptRecord): OutgoingRecord {
-    return { topic: this.options.topics.attempts, key: entry.webhook_id, value: this.options.encodeAttempt(entry) };
+  #log(entry: AttemptRecord): OutgoingRecord {
+    return { topic: this.#options.topics.attempts, key: entry.webhook_id, value: this.#options.encodeAttempt(entry) };
   }
 
-  private dead(job: Job, why: { reason: string; error: string; status: number | null }, nowMs: number): OutgoingRecord {
+  #dead(job: Job, why: { reason: string; error: string; status: number | null }, nowMs: number): OutgoingRecord {
     const { delivery } = job;
     return {
-      ...this.delivery(this.options.topics.deadDeliveries, delivery),
+      ...this.#delivery(this.#options.topics.deadDeliveries, delivery),
       headers: {
         ce_id: delivery.event_id,
         ce_type: delivery.event_type,

@@ -30,22 +30,22 @@ const COLLECT_EVERY_MS = 500;
 
 /** Decides which waiting work leaves the memory, and where it goes: the watermark must move whatever receivers do. */
 export class Spill {
-  private readonly options: SpillOptions;
-  private collectedAtMs = 0;
+  readonly #options: SpillOptions;
+  #collectedAtMs = 0;
 
   constructor(options: SpillOptions) {
-    this.options = options;
+    this.#options = options;
   }
 
   /** Takes out of the lanes what has to go now. */
   collect(lanes: Lanes<Job>, nowMs: number): SpillBatch[] {
-    if (nowMs - this.collectedAtMs < COLLECT_EVERY_MS || lanes.queued === 0) return [];
-    this.collectedAtMs = nowMs;
-    const isCrowded = lanes.queued > this.options.crowdedAt;
+    if (nowMs - this.#collectedAtMs < COLLECT_EVERY_MS || lanes.queued === 0) return [];
+    this.#collectedAtMs = nowMs;
+    const isCrowded = lanes.queued > this.#options.crowdedAt;
     const batches: SpillBatch[] = [];
     for (const lane of lanes.all()) {
-      const jobs = this.takeFrom(lanes, lane, { isCrowded, nowMs });
-      if (jobs.length > 0) batches.push(this.batch(jobs, nowMs, lane.heldUntilMs));
+      const jobs = this.#takeFrom(lanes, lane, { isCrowded, nowMs });
+      if (jobs.length > 0) batches.push(this.#batch(jobs, nowMs, lane.heldUntilMs));
     }
     return batches;
   }
@@ -59,15 +59,11 @@ export class Spill {
       if (remainingMs > LONGEST_HOLD_MS) jobs.push(job);
       else if (remainingMs > 0) wait.push(job);
     }
-    const records = jobs.flatMap((job) => this.setAside(job, job.delivery.not_before_ms, nowMs));
+    const records = jobs.flatMap((job) => this.#setAside(job, job.delivery.not_before_ms, nowMs));
     return { wait, hop: { jobs, records } };
   }
 
-  private takeFrom(
-    lanes: Lanes<Job>,
-    lane: Lane<Job>,
-    { isCrowded, nowMs }: { isCrowded: boolean; nowMs: number },
-  ): Job[] {
+  #takeFrom(lanes: Lanes<Job>, lane: Lane<Job>, { isCrowded, nowMs }: { isCrowded: boolean; nowMs: number }): Job[] {
     const oldest = lane.queue.peek();
     if (oldest === undefined) return [];
     if (lane.heldUntilMs - nowMs > LONGEST_HOLD_MS) return lanes.extract(lane, () => true);
@@ -79,20 +75,20 @@ export class Spill {
     return lanes.extract(lane, (job) => nowMs - job.receivedAtMs > LONGEST_WAIT_MS);
   }
 
-  private batch(jobs: readonly Job[], nowMs: number, heldUntilMs: number): SpillBatch {
-    return { jobs, records: jobs.flatMap((job) => this.setAside(job, heldUntilMs, nowMs)) };
+  #batch(jobs: readonly Job[], nowMs: number, heldUntilMs: number): SpillBatch {
+    return { jobs, records: jobs.flatMap((job) => this.#setAside(job, heldUntilMs, nowMs)) };
   }
 
-  private setAside(job: Job, untilMs: number, nowMs: number): OutgoingRecord[] {
-    return this.options.records.ofSettingAside(job, this.targetOf(job, untilMs, nowMs), nowMs);
+  #setAside(job: Job, untilMs: number, nowMs: number): OutgoingRecord[] {
+    return this.#options.records.ofSettingAside(job, this.#targetOf(job, untilMs, nowMs), nowMs);
   }
 
   /** A known pause leads to the tier that fits it; else first to overflow, then down the tiers by the time waited. */
-  private targetOf(job: Job, untilMs: number, nowMs: number): SettingAside {
+  #targetOf(job: Job, untilMs: number, nowMs: number): SettingAside {
     const since = waitingSinceMs(job);
-    const { schedule } = this.options;
+    const { schedule } = this.#options;
     if (untilMs - nowMs > LONGEST_HOLD_MS) {
-      const partitions = this.options.retryPartitions(schedule.tiers[0]?.name ?? '');
+      const partitions = this.#options.retryPartitions(schedule.tiers[0]?.name ?? '');
       const hop = hopTowards(schedule, untilMs - nowMs, partitions);
       if (hop !== null) return { kind: 'tier', ...hop, waitingSinceMs: since };
     }
