@@ -1,28 +1,8 @@
-import { benchCommand } from './cli/bench.ts';
-import { bootstrapCommand } from './cli/bootstrap.ts';
-import type { Command } from './cli/command.ts';
-import { infraCommand } from './cli/infra.ts';
-import { keysCommand } from './cli/keys.ts';
-import { listenCommand } from './cli/listen.ts';
-import { publishCommand } from './cli/publish.ts';
-import { schemasCommand } from './cli/schemas.ts';
-import { serveCommand } from './cli/serve.ts';
-import { upCommand } from './cli/up.ts';
+#!/usr/bin/env node
+import { COMMANDS } from './cli/commands.ts';
 import { loadEnvFile } from './config.ts';
 import { AppError } from './domain/errors.ts';
 import { VERSION } from './version.ts';
-
-const COMMANDS: readonly Command[] = [
-  upCommand,
-  infraCommand,
-  bootstrapCommand,
-  serveCommand,
-  keysCommand,
-  publishCommand,
-  listenCommand,
-  schemasCommand,
-  benchCommand,
-];
 
 const MISUSED = 2;
 

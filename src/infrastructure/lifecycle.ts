@@ -8,20 +8,6 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** Starts the services in order; when one fails, stops those already started and rethrows. */
-export async function startAll(services: readonly Service[]): Promise<void> {
-  const started: Service[] = [];
-  try {
-    for (const service of services) {
-      await service.start();
-      started.push(service);
-    }
-  } catch (error) {
-    await stopAll(started);
-    throw error;
-  }
-}
-
 /** Stops the services in reverse order; all are stopped even when one fails, then the failures are thrown together. */
 export async function stopAll(services: readonly Service[]): Promise<void> {
   const failures: unknown[] = [];
