@@ -103,6 +103,8 @@ class Serving implements ServingProcess {
     const { roles } = this.#options;
     const keyRing = this.#readKeys();
     await this.#run(this.#ops);
+    // Said before anything is waited for: with port 0 nobody could ask /readyz otherwise.
+    this.#base.log.info({ opsUrl: this.opsUrl }, 'serve.ops_listening');
     const readiness = { signal: this.#abort.signal, onState: (state: string | null) => void (this.#waitsFor = state) };
     await waitForDatabase(this.#base, readiness);
     if (keyRing !== null) await checkSecretKeys(this.#base.database, keyRing, randomBytes(NONCE_BYTES));
