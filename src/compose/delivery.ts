@@ -77,6 +77,7 @@ export function composeDelivery(
     publish: (outgoing) => base.publisher.publish(outgoing),
     unreadable: (record, error) => unreadableDelivery(names.deadDeliveries, record, error, Date.now()),
     uncommitted: () => consumer.uncommitted,
+    onRepeat: () => base.metrics.repeatsDroppedTotal.inc(),
     log,
     now: Date.now,
   });

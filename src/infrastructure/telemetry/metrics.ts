@@ -22,6 +22,7 @@ export interface Metrics {
   readonly recordsWrittenTotal: Counter;
   readonly recorderWriteSeconds: Histogram;
   readonly publishRepairedTotal: Counter;
+  readonly repeatsDroppedTotal: Counter;
   /** Reads the engine's state whenever metrics are asked for. */
   watchDelivery(read: () => DeliveryState): void;
 }
@@ -66,6 +67,10 @@ export function createMetrics(): Metrics {
     publishRepairedTotal: counter(
       'posthorn_publish_repaired_total',
       'Records that the Kafka client reported as written although they were not, and that were sent again.',
+    ),
+    repeatsDroppedTotal: counter(
+      'posthorn_delivery_repeats_total',
+      'Records that were dropped because the delivery they ask for was settled already.',
     ),
     watchDelivery: (read) => watchDelivery(registry, read),
   };

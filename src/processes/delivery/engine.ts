@@ -9,6 +9,7 @@ import type { Logger } from '../../infrastructure/telemetry/logger.ts';
 import type { AttemptReport } from './attempt.ts';
 import type { Job } from './job.ts';
 import { Outbox } from './outbox.ts';
+import { RepeatGuard } from './repeat-guard.ts';
 import type { Spill } from './spill.ts';
 
 export interface EngineDependencies {
@@ -20,6 +21,8 @@ export interface EngineDependencies {
   readonly unreadable: (record: ConsumedRecord, error: unknown) => OutgoingRecord;
   /** Resolved records whose commit is not acknowledged. */
   readonly uncommitted: () => number;
+  /** A record was dropped because what it says is in the log already. */
+  readonly onRepeat: () => void;
   readonly log: Logger;
   readonly now: () => number;
 }
@@ -53,6 +56,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
   readonly #deps: EngineDependencies;
   readonly #outbox: Outbox;
   readonly #limits: EngineLimits;
+  readonly #repeats: RepeatGuard;
   readonly #started = new Fifo<RunningAttempt>();
   readonly #paused = new Set<AssignedPartition>();
   readonly #partitions = new Set<AssignedPartition>();
@@ -67,6 +71,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
     this.#limits = limits;
     this.#deps = deps;
     this.#outbox = new Outbox(deps);
+    this.#repeats = new RepeatGuard(deps.onRepeat);
     this.lanes = new Lanes<Job>(limits);
   }
 
@@ -103,11 +108,13 @@ export class DeliveryEngine implements PartitionHandler, Service {
   onRevoked(partition: AssignedPartition): void {
     this.#partitions.delete(partition);
     this.#paused.delete(partition);
-    this.#release(this.#delayed.filter((job) => job.partition === partition));
-    this.#delayed = this.#delayed.filter((job) => job.partition !== partition);
-    for (const lane of this.lanes.all()) {
-      this.#release(this.lanes.extract(lane, (job) => job.partition === partition));
-    }
+    const isLost = (job: Job) => job.partition === partition;
+    const lost = this.#delayed.filter(isLost);
+    this.#delayed = this.#delayed.filter((job) => !isLost(job));
+    for (const lane of this.lanes.all()) lost.push(...this.lanes.extract(lane, isLost));
+    this.#release(lost);
+    for (const job of lost) this.#abandon(job);
+    this.#repeats.forget(partition);
   }
 
   /** A changed webhook starts afresh: what its lane has learnt may be out of date. */
@@ -122,8 +129,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
       const next = this.lanes.next(this.#deps.now());
       if (next === null) return;
       this.#release([next.work]);
-      if (next.work.partition.isActive) this.#track(this.#run(next.lane, next.work));
-      else this.lanes.finished(next.lane, false, { kind: 'skipped' }, this.#deps.now());
+      this.#track(this.#run(next.lane, next.work));
     }
   }
 
@@ -143,9 +149,18 @@ export class DeliveryEngine implements PartitionHandler, Service {
       bytes: delivery.body.length + 512,
       receivedAtMs: this.#deps.now(),
     };
+    if (this.#repeats.admit(job)) this.#queue(job);
+  }
+
+  #queue(job: Job): void {
     this.#queuedBytes += job.bytes;
-    if (delivery.not_before_ms > job.receivedAtMs) this.#delayed.push(job);
-    else this.lanes.add(delivery.webhook_id, job, job.receivedAtMs);
+    if (job.delivery.not_before_ms > job.receivedAtMs) this.#delayed.push(job);
+    else this.lanes.add(job.delivery.webhook_id, job, job.receivedAtMs);
+  }
+
+  /** The job's next owner handles it; repeats of it that are still ours take its place. */
+  #abandon(job: Job): void {
+    for (const follower of this.#repeats.abandoned(job)) if (this.#repeats.admit(follower)) this.#queue(follower);
   }
 
   async #takeLater(
@@ -177,9 +192,17 @@ export class DeliveryEngine implements PartitionHandler, Service {
     const report = await this.#deps.attempt(job);
     running.isDone = true;
     this.lanes.finished(lane, running.isSlow, report.lane, this.#deps.now());
-    const written = this.#outbox.settle(report.records, [job]);
+    const settling = this.#settle([job], report.records, report.lane.kind === 'succeeded');
     this.pump();
-    await written;
+    await settling;
+  }
+
+  async #settle(jobs: readonly Job[], records: readonly OutgoingRecord[], isAccepted: boolean): Promise<void> {
+    const isSettled = await this.#outbox.settle(records, jobs);
+    for (const job of jobs) {
+      if (isSettled) this.#repeats.settled(job, isAccepted);
+      else this.#abandon(job);
+    }
   }
 
   #tick(): void {
@@ -218,7 +241,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
 
   #setAside(jobs: readonly Job[], records: readonly OutgoingRecord[]): void {
     this.#release(jobs);
-    this.#track(this.#outbox.settle(records, jobs));
+    this.#track(this.#settle(jobs, records, false));
   }
 
   #track(work: Promise<void>): void {

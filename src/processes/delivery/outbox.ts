@@ -27,16 +27,18 @@ export class Outbox {
     this.#deps = deps;
   }
 
-  async settle(records: readonly OutgoingRecord[], settled: readonly Settled[]): Promise<void> {
+  /** False when every partition was lost before Kafka took the records. */
+  async settle(records: readonly OutgoingRecord[], settled: readonly Settled[]): Promise<boolean> {
     while (settled.some(({ partition }) => partition.isActive)) {
       try {
         await this.#deps.publish(records);
         for (const { partition, offset } of settled) partition.resolve(offset);
-        return;
+        return true;
       } catch (error) {
         this.#deps.log.warn({ error: String(error), records: records.length }, 'delivery.waits_for_kafka');
         await delay(RETRY_PAUSE_MS);
       }
     }
+    return false;
   }
 }
