@@ -52,7 +52,10 @@ export function openRecorderStore(options: RecorderStoreOptions): RecorderStore 
     query_timeout: STATEMENT_TIMEOUT_MS + CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
-  pool.on('error', (error) => options.log.debug({ error: error.message }, 'recorder.connection_lost'));
+  const onLost = (error: Error) => options.log.debug({ error: error.message }, 'recorder.connection_lost');
+  pool.on('error', onLost);
+  // The pool listens to idle connections only; one that breaks while it is lent out would end the process.
+  pool.on('connect', (client) => client.on('error', onLost));
   return new PooledStore(pool, options);
 }
 

@@ -10,7 +10,9 @@ import {
   statsOf,
   type TestStore,
 } from '../../support/recorder-store.ts';
+import { startSwitchableProxy } from '../../support/switchable-proxy.ts';
 import { unique } from '../../support/unique.ts';
+import { waitUntil } from '../../support/wait-until.ts';
 
 let log: TestStore;
 beforeAll(async () => {
@@ -130,6 +132,24 @@ test('a PostgreSQL that does not answer is reported as unavailable, and the stor
   for (const result of results)
     if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'unavailable' });
   expect(await log.store.loadOffset('t', 0)).toBeNull();
+});
+
+test('a connection that breaks in the middle of a batch fails the batch and nothing else', async () => {
+  await using proxy = await startSwitchableProxy(log.database.url);
+  const store = openTestStore({ ...log.database, url: proxy.url });
+  const WAITING = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+  await log.database.knex.transaction(async (blocker) => {
+    await blocker.raw('LOCK TABLE attempts IN ACCESS EXCLUSIVE MODE');
+    const writing = expect(store.writeBatch(aBatch({ attempts: [anAttempt()] }))).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    await waitUntil(async () => (await log.database.knex.raw(WAITING)).rowCount > 0);
+    await proxy.close();
+    await writing;
+  });
+  await proxy.open();
+  expect(await store.writeBatch(aBatch({ attempts: [anAttempt()] }))).toEqual({ kind: 'written' });
+  await store.close();
 });
 
 async function webhookRow(
