@@ -1,6 +1,7 @@
 import { benchCommand } from './bench.ts';
 import { bootstrapCommand } from './bootstrap.ts';
 import type { Command } from './command.ts';
+import { deadCommand } from './dead.ts';
 import { infraCommand } from './infra.ts';
 import { keysCommand } from './keys.ts';
 import { listenCommand } from './listen.ts';
@@ -19,5 +20,6 @@ export const COMMANDS: readonly Command[] = [
   publishCommand,
   listenCommand,
   schemasCommand,
+  deadCommand,
   benchCommand,
 ];

@@ -2,6 +2,7 @@ import type { Knex } from 'knex';
 import { answering, type Database } from './database.ts';
 import { up as configuration } from './migrations/001-configuration.ts';
 import { up as deliveryLog } from './migrations/002-delivery-log.ts';
+import { up as redriven } from './migrations/003-redriven.ts';
 
 interface Migration {
   readonly name: string;
@@ -12,6 +13,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { name: '001-configuration', up: configuration },
   { name: '002-delivery-log', up: deliveryLog },
+  { name: '003-redriven', up: redriven },
 ];
 
 /** Names the lock that lets one process migrate at a time; any constant of our own. */
