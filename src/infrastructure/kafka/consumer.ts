@@ -7,6 +7,7 @@ import { createAssigner } from './assigner.ts';
 import { Committer, type OffsetCommit } from './committer.ts';
 import { Ownership } from './ownership.ts';
 import type { PartitionState } from './partition-state.ts';
+import { Watchdog } from './watchdog.ts';
 
 export interface ConsumerOptions {
   readonly kafka: Kafka;
@@ -42,6 +43,8 @@ const MAX_FETCH_BYTES = 5 * 1024 * 1024;
 /** Longest wait of a fetch without data: also the longest time until a resumed partition is read when all were paused. */
 const MAX_WAIT_MS = 100;
 const REBUILD_PAUSE_MS = 1000;
+/** Session timeouts without an answer to a fetch after which the client counts as stuck. */
+const SILENT_SESSIONS = 3;
 /** Handlers return at once, so this bounds nothing; it must only exceed the partitions that a member can own. */
 const CONCURRENT_BATCHES = 64;
 
@@ -57,10 +60,11 @@ export class TrackedConsumer implements Service {
   readonly #admin: Admin;
   readonly #committer: Committer;
   readonly #ownership: Ownership;
+  readonly #watchdog: Watchdog;
   #consumer: Consumer | null = null;
   #commitInGeneration: CommitInGeneration | null = null;
   #subscribed: readonly string[] = [];
-  #refreshTimer: NodeJS.Timeout | null = null;
+  #timers: readonly NodeJS.Timeout[] = [];
   #changing: Promise<void> = Promise.resolve();
   #isJoined = false;
   #isStopped = true;
@@ -76,6 +80,18 @@ export class TrackedConsumer implements Service {
       whileJoined: (act) => {
         if (this.#isJoined && this.#consumer !== null) act(this.#consumer);
       },
+    });
+    this.#watchdog = new Watchdog({
+      admin: this.#admin,
+      partitions: () => this.#ownership.partitions(),
+      silenceMs: SILENT_SESSIONS * this.#options.sessionTimeoutMs,
+      now: () => performance.now(),
+      onStuck: (where) => {
+        options.onFatal(
+          new AppError('unavailable', `The Kafka client has stopped reading ${where} although it has records`),
+        );
+      },
+      log: options.log,
     });
     this.#committer = new Committer({
       states: () => this.#ownership.partitions(),
@@ -105,7 +121,10 @@ export class TrackedConsumer implements Service {
     this.#subscribed = await this.#options.topics();
     if (this.#subscribed.length > 0) await this.#join();
     this.#committer.start();
-    this.#refreshTimer = setInterval(() => this.#enqueue(() => this.#refreshTopics()), this.#options.topicsRefreshMs);
+    this.#timers = [
+      setInterval(() => this.#enqueue(() => this.#refreshTopics()), this.#options.topicsRefreshMs),
+      setInterval(() => this.#enqueue(() => this.#watchdog.check()), this.#options.sessionTimeoutMs),
+    ];
   }
 
   /** Stops reading at once, so that a process can resolve what it has before it calls `stop`. */
@@ -117,7 +136,7 @@ export class TrackedConsumer implements Service {
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    if (this.#refreshTimer !== null) clearInterval(this.#refreshTimer);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#changing;
     this.quiesce();
     await this.#committer.stop();
@@ -166,8 +185,10 @@ export class TrackedConsumer implements Service {
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
       if (consumer !== this.#consumer || this.#isStopped) return;
       this.#isJoined = true;
+      this.#watchdog.noteJoin();
       this.#ownership.assign(payload.memberAssignment);
     });
+    consumer.on(events.FETCH, ({ payload }) => this.#watchdog.noteFetch(payload.nodeId));
     consumer.on(events.END_BATCH_PROCESS, ({ payload }) => {
       if (payload.batchSize === 0) this.#ownership.noteEmptyBatch(payload);
     });

@@ -59,6 +59,11 @@ export class PartitionState implements AssignedPartition {
     return this.isActive && this.#isPositioned;
   }
 
+  /** Whether we want records of it now. */
+  get isFetching(): boolean {
+    return this.ready && this.#isFetching;
+  }
+
   get open(): number {
     return this.#tracker.open;
   }
