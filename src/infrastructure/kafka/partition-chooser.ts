@@ -2,6 +2,9 @@ import { type Admin, type Kafka, Partitioners, type PartitionMetadata } from 'ka
 import { AppError } from '../../domain/errors.ts';
 import type { OutgoingRecord } from '../../domain/record.ts';
 
+/** Keys remembered per topic; beyond it the memory starts anew. */
+const MAX_REMEMBERED_KEYS = 50_000;
+
 /**
  * Chooses the partition of a record before it is sent: the record's own, else murmur2 of its key as the Java client
  * does, else any. Without this, kafkajs would partition keyless records anew at every retry.
@@ -10,6 +13,8 @@ export class PartitionChooser {
   readonly #admin: Admin;
   readonly #metadata = new Map<string, PartitionMetadata[]>();
   readonly #partitioner = Partitioners.DefaultPartitioner();
+  /** Partition by key, by topic: kafkajs hashes with 64-bit arithmetic in objects, and webhooks repeat for ever. */
+  readonly #byKey = new Map<string, Map<string, number>>();
 
   constructor(kafka: Kafka) {
     this.#admin = kafka.admin();
@@ -28,13 +33,25 @@ export class PartitionChooser {
     if (record.partition !== undefined) return record.partition;
     const partitionMetadata = this.#metadata.get(record.topic);
     if (partitionMetadata === undefined) return null;
-    return this.#partitioner({ topic: record.topic, partitionMetadata, message: { key: record.key, value: null } });
+    return typeof record.key === 'string'
+      ? this.#partitionOf(record.topic, record.key, partitionMetadata)
+      : this.#partitioner({ topic: record.topic, partitionMetadata, message: { key: record.key, value: null } });
+  }
+
+  #partitionOf(topic: string, key: string, partitionMetadata: PartitionMetadata[]): number {
+    const known = this.#byKey.get(topic) ?? new Map<string, number>();
+    const partition = known.get(key);
+    if (partition !== undefined) return partition;
+    if (known.size >= MAX_REMEMBERED_KEYS) known.clear();
+    const computed = this.#partitioner({ topic, partitionMetadata, message: { key, value: null } });
+    this.#byKey.set(topic, known.set(key, computed));
+    return computed;
   }
 
   /** Learns the topic's layout first. Rejects with `publish_failed` when the topic does not exist. */
   async lookUp(record: OutgoingRecord): Promise<number> {
     const { topics } = await this.#admin.fetchTopicMetadata({ topics: [record.topic] });
-    this.#metadata.set(record.topic, topics[0]?.partitions ?? []);
+    this.#learn(record.topic, topics[0]?.partitions ?? []);
     const partition = this.known(record);
     if (partition !== null) return partition;
     throw new AppError('publish_failed', `The topic ${record.topic} has no partitions; run "posthorn bootstrap"`);
@@ -50,9 +67,14 @@ export class PartitionChooser {
   async refresh(): Promise<void> {
     try {
       const { topics } = await this.#admin.fetchTopicMetadata({ topics: [...this.#metadata.keys()] });
-      for (const { name, partitions } of topics) this.#metadata.set(name, partitions);
+      for (const { name, partitions } of topics) this.#learn(name, partitions);
     } catch {
       // The brokers cannot be reached; the send that follows reports it.
     }
+  }
+
+  #learn(topic: string, partitions: PartitionMetadata[]): void {
+    if (partitions.length !== this.#metadata.get(topic)?.length) this.#byKey.delete(topic);
+    this.#metadata.set(topic, partitions);
   }
 }
