@@ -126,7 +126,7 @@ function headerFor({ ready }: LocalPosthorn, { receiverUrl, webhooks }: Demo): r
     `  curl ${key} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}' ${url}`;
   const [first] = webhooks;
   return [
-    `Posthorn is up with ${webhooks.length} webhooks at ${receiverUrl}. Ctrl-C ends it and leaves nothing behind.`,
+    `Posthorn is up with ${webhooks.length} webhooks at ${receiverUrl}. Ctrl-C ends it.`,
     `  API       ${apiUrl}   (documentation: ${apiUrl}/docs)`,
     `  API key   ${apiKey}   (tenant ${tenantId})`,
     'Try in another terminal: list the webhooks, create one, test a URL',
