@@ -2,19 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { UpReady } from '../../src/local/local-posthorn.ts';
 import type { InfraReady } from '../../src/local/ready-file.ts';
 import { unique } from './unique.ts';
 import { waitUntil } from './wait-until.ts';
 
 const ENTRY = resolve('src/cli.ts');
 
-export interface InfraRun {
+export interface LocalRun<Ready> {
   readonly process: ChildProcess;
   readonly readyPath: string;
   /** Everything that it printed so far. */
   output(): string;
   /** Resolves with the content of the ready file once there is one. */
-  ready(): Promise<InfraReady>;
+  ready(): Promise<Ready>;
   /** Resolves with the exit code, or the signal's name. */
   readonly exited: Promise<number | string>;
 }
@@ -29,14 +30,27 @@ export async function endRuns(): Promise<void> {
   }
 }
 
+export interface RunOptions {
+  readonly cwd: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export type InfraRun = LocalRun<InfraReady>;
+
 /** Runs `posthorn infra` as a process of its own, in a folder of its own. */
-export function runInfra(
-  args: readonly string[],
-  options: { cwd: string; environment?: Readonly<Record<string, string>> },
-): InfraRun {
+export function runInfra(args: readonly string[], options: RunOptions): InfraRun {
+  return run<InfraReady>('infra', args, options);
+}
+
+/** Runs `posthorn up` likewise. */
+export function runUp(args: readonly string[], options: RunOptions): LocalRun<UpReady> {
+  return run<UpReady>('up', args, options);
+}
+
+function run<Ready>(command: 'infra' | 'up', args: readonly string[], options: RunOptions): LocalRun<Ready> {
   const readyPath = join(options.cwd, `${unique('ready')}.json`);
   const env = { ...process.env, ...options.environment };
-  const child = spawn(process.execPath, [ENTRY, 'infra', ...args, '--ready-file', readyPath], {
+  const child = spawn(process.execPath, [ENTRY, command, ...args, '--ready-file', readyPath], {
     cwd: options.cwd,
     env,
   });
@@ -50,7 +64,7 @@ export function runInfra(
     child.once('close', (code, signal) => settle(code ?? signal ?? 'unknown'));
   });
   runs.push({ child, exited });
-  const readFile = () => JSON.parse(readFileSync(readyPath, 'utf8')) as InfraReady;
+  const readFile = () => JSON.parse(readFileSync(readyPath, 'utf8')) as Ready;
   const ready = async () => {
     try {
       return await waitUntil(readFile, { timeoutMs: 60_000, what: 'the ready file' });
