@@ -9,8 +9,14 @@ import { VERSION } from '../version.ts';
 import { egressPolicyOf } from './egress.ts';
 import type { Foundation } from './foundation.ts';
 
+export interface ApiParts {
+  readonly sender: WebhookSender;
+  readonly keyRing: KeyRing;
+  readonly host?: string;
+}
+
 /** Builds the management API. It needs PostgreSQL only: a test delivery goes out without Kafka. */
-export function composeApi(base: Foundation, sender: WebhookSender, keyRing: KeyRing): ApiServer {
+export function composeApi(base: Foundation, { sender, keyRing, host }: ApiParts): ApiServer {
   const { config, metrics } = base;
   const policy = egressPolicyOf(config);
   return createApiServer(
@@ -33,6 +39,6 @@ export function composeApi(base: Foundation, sender: WebhookSender, keyRing: Key
         metrics.apiRequestSeconds.observe({ method, route, status: String(status) }, durationMs / 1000);
       },
     },
-    { port: config.api.port, stopDeadlineMs: 10_000 },
+    { port: config.api.port, stopDeadlineMs: 10_000, ...(host === undefined ? {} : { host }) },
   );
 }

@@ -27,6 +27,8 @@ import { composeRouter } from './router.ts';
 export interface ServeOptions {
   readonly config: Config;
   readonly roles: readonly Role[];
+  /** Interface that API and ops listen on; all of them unless given. */
+  readonly host?: string;
   readonly log: Logger;
   /** Something happened after which the process must end. */
   readonly onFatal: (error: Error) => void;
@@ -65,7 +67,12 @@ class Serving implements ServingProcess {
     const { config, log, onFatal } = options;
     this.#base = createFoundation({ config, log, metrics, onFatal });
     this.#checks = [{ name: 'start', check: () => (this.#stopping === null ? this.#waitsFor : 'stopping') }];
-    this.#ops = createOpsServer({ port: config.opsPort, checks: this.#checks, metrics: metrics.registry });
+    this.#ops = createOpsServer({
+      ...listening(options),
+      port: config.opsPort,
+      checks: this.#checks,
+      metrics: metrics.registry,
+    });
   }
 
   get apiUrl(): string | null {
@@ -139,7 +146,7 @@ class Serving implements ServingProcess {
 
   async #startApi(sender: WebhookSender | null, keyRing: KeyRing | null): Promise<void> {
     if (sender === null || keyRing === null) return;
-    const api = composeApi(this.#base, sender, keyRing);
+    const api = composeApi(this.#base, { sender, keyRing, ...listening(this.#options) });
     await this.#run(api);
     this.#apiPort = api.port;
   }
@@ -197,6 +204,10 @@ async function countRetryPartitions({ config, names, publisher }: Foundation): P
   const counts = new Map<string, number>();
   for (const { name } of config.retry.tiers) counts.set(name, await publisher.partitionCount(names.retry(name)));
   return (tier) => counts.get(tier) ?? 1;
+}
+
+function listening({ host }: ServeOptions): { host?: string } {
+  return host === undefined ? {} : { host };
 }
 
 function senderService(sender: WebhookSender): Service {

@@ -13,7 +13,7 @@ import { openDatabase } from '../infrastructure/postgres/database.ts';
 import { issueApiKey } from '../infrastructure/postgres/issue-api-key.ts';
 import { createLogger, createSilentLogger, type Logger } from '../infrastructure/telemetry/logger.ts';
 import { ensureCertificates, type LocalCertificates } from './certificates.ts';
-import { portFor } from './free-port.ts';
+import { LOCAL_HOST, portFor } from './free-port.ts';
 import { startInfrastructure } from './infrastructure.ts';
 import type { LocalServers, LocalServersOptions } from './local-servers.ts';
 import { type InfraReady, writeFileAtomically } from './ready-file.ts';
@@ -79,7 +79,7 @@ async function startOn(servers: LocalServers, options: LocalPosthornOptions): Pr
   const logFile = createWriteStream(join(servers.dataDir, 'logs', 'posthorn.log'), { flags: 'a', mode: 0o600 });
   const failure = Promise.withResolvers<Error>();
   const log: Logger = createLogger(config.logLevel, { write: (line) => void logFile.write(line) });
-  const posthorn = createServingProcess({ config, roles: ROLES, log, onFatal: failure.resolve });
+  const posthorn = createServingProcess({ config, roles: ROLES, host: LOCAL_HOST, log, onFatal: failure.resolve });
   const stop = async () => {
     await posthorn.stop();
     logFile.end();
