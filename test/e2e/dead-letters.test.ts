@@ -23,7 +23,8 @@ test('a delivery that was given up is listed, sent again once its receiver works
     const data = (await readSamples(api)).get(TYPE);
     const [eventId] = await producer.publish([{ tenantId: tenant.id, type: TYPE, data }]);
     const listed = await waitUntil(
-      async () => JSON.parse((await deployment.run(['dead', 'list', '--json'])).stdout)[0],
+      async () =>
+        JSON.parse((await deployment.run(['dead', 'list', '--reason', 'attempts_exhausted', '--json'])).stdout)[0],
       {
         what: 'the dead letter in the log',
       },
