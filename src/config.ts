@@ -18,6 +18,7 @@ export interface Config {
     readonly partitions: number | null;
     readonly topicPrefix: string;
     readonly instance: string;
+    readonly sessionTimeoutMs: number;
   };
   readonly schemaRegistryUrl: string;
   readonly databaseUrl: string;
@@ -111,6 +112,7 @@ function assemble(read: SettingReader): Config {
       partitions: read.optionalCount('POSTHORN_KAFKA_PARTITIONS'),
       topicPrefix: read.matching('POSTHORN_TOPIC_PREFIX', /^[A-Za-z0-9._-]{0,100}$/, 'letters, digits, dots, hyphens'),
       instance: read.matching('POSTHORN_INSTANCE', /^[A-Za-z0-9._-]{1,64}$/, 'letters, digits, dots, hyphens'),
+      sessionTimeoutMs: read.duration('POSTHORN_KAFKA_SESSION_TIMEOUT', 6_000, 300_000),
     },
     schemaRegistryUrl: read.url('POSTHORN_SCHEMA_REGISTRY_URL', ['http:', 'https:']),
     databaseUrl: read.url('POSTHORN_DATABASE_URL', ['postgres:', 'postgresql:']),

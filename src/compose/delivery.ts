@@ -99,6 +99,7 @@ function createConsumer(base: Foundation, engine: DeliveryEngine): TrackedConsum
   return new TrackedConsumer({
     kafka: base.kafkaFor('delivery'),
     groupId: names.group('delivery'),
+    sessionTimeoutMs: config.kafka.sessionTimeoutMs,
     topics: async () => topics,
     colocated: topics,
     handler: engine,

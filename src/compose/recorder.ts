@@ -31,6 +31,7 @@ export function composeRecorder({ base, cluster, codecs }: PipelineParts): RoleP
   const consumer = new TrackedConsumer({
     kafka: base.kafkaFor('recorder'),
     groupId: names.group('recorder'),
+    sessionTimeoutMs: config.kafka.sessionTimeoutMs,
     topics: async () => [...(await cluster.inputTopics()), names.attempts, names.deadDeliveries, names.deadEvents],
     handler: recorder,
     log,

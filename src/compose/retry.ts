@@ -19,6 +19,7 @@ export function composeRetry({ base, cluster }: PipelineParts): RoleParts {
   const consumer = new TrackedConsumer({
     kafka: base.kafkaFor('retry'),
     groupId: names.group('retry'),
+    sessionTimeoutMs: base.config.kafka.sessionTimeoutMs,
     topics: () => cluster.retryTopics(),
     handler: mover,
     log,

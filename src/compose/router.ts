@@ -34,6 +34,7 @@ export function composeRouter({ base, cluster, codecs }: PipelineParts): RolePar
   const consumer = new TrackedConsumer({
     kafka: base.kafkaFor('router'),
     groupId: names.group('router'),
+    sessionTimeoutMs: base.config.kafka.sessionTimeoutMs,
     topics: () => cluster.inputTopics(),
     handler: router,
     log,
