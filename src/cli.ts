@@ -1,53 +1,9 @@
 #!/usr/bin/env node
-import { COMMANDS } from './cli/commands.ts';
-import { loadEnvFile } from './config.ts';
-import { AppError } from './domain/errors.ts';
-import { VERSION } from './version.ts';
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+import { readMachine } from './config.ts';
 
-const MISUSED = 2;
-
-/** Runs a command; the number is the exit code. Expected failures are one line, never a stack trace. */
-async function main(args: readonly string[]): Promise<number> {
-  const [name = '--help', ...rest] = args;
-  if (name === '--version' || name === '-v') {
-    console.log(VERSION);
-    return 0;
-  }
-  if (name === '--help' || name === '-h' || name === 'help') {
-    console.log(helpFor(rest[0]));
-    return 0;
-  }
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command === undefined) {
-    console.error(`posthorn has no command "${name}". "posthorn --help" lists them.`);
-    return MISUSED;
-  }
-  if (rest.includes('--help') || rest.includes('-h')) {
-    console.log(command.usage);
-    return 0;
-  }
-  loadEnvFile();
-  return command.run(rest);
-}
-
-function helpFor(name: string | undefined): string {
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command !== undefined) return command.usage;
-  const width = Math.max(...COMMANDS.map((candidate) => candidate.name.length));
-  const lines = COMMANDS.map((candidate) => `  ${candidate.name.padEnd(width)}  ${candidate.summary}`);
-  return `posthorn ${VERSION}: webhooks for events on Kafka\n\nposthorn <command> [options]\n\n${lines.join('\n')}\n\n"posthorn <command> --help" tells more.`;
-}
-
-function explain(error: unknown): string {
-  if (error instanceof AppError) return error.message;
-  if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-    return error.message;
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-}
-
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  console.error(`posthorn: ${explain(error)}`);
-  process.exitCode = error instanceof TypeError && 'code' in error ? MISUSED : 1;
-}
+// Most of a start is compiling; what was compiled once is kept. Where nothing can be written it is compiled anew.
+enableCompileCache(join(readMachine().cacheDir, 'compiled'));
+const { runCli } = await import('./cli/main.ts');
+process.exitCode = await runCli(process.argv.slice(2));
