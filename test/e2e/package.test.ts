@@ -5,6 +5,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
+import { snippetOf } from '../support/snippets.ts';
 
 const run = promisify(execFile);
 const BINARIES = resolve('node_modules/.bin');
@@ -82,8 +83,10 @@ test('a program that imports the package is checked by its types and runs', asyn
     typeRoots: [resolve('node_modules/@types')],
     noEmit: true,
   };
+  const files = ['consumer.ts', 'documented.ts'];
   writeFileSync(join(folder, 'consumer.ts'), CONSUMER);
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['consumer.ts'] }));
+  writeFileSync(join(folder, 'documented.ts'), snippetOf('docs/producers.md', 'publisher'));
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
   await run('tsc', ['-p', folder], { env }).catch(({ stdout }: { stdout: string }) => expect.fail(stdout));
   const { stdout } = await run('node', ['consumer.ts'], { cwd: folder, env });
   expect(stdout.split('\n')).toEqual(['WebhookVerificationError', 'bad_request', '']);

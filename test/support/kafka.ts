@@ -4,6 +4,7 @@ import { createKafkaClient } from '../../src/infrastructure/kafka/client.ts';
 import { createSilentLogger } from '../../src/infrastructure/telemetry/logger.ts';
 import { testServers } from './servers.ts';
 import { unique } from './unique.ts';
+import { waitUntil } from './wait-until.ts';
 
 /** A client of the test broker with a name of its own. */
 export function testKafka(): Kafka {
@@ -32,7 +33,8 @@ export async function createTopic(kafka: Kafka, topic: string, partitions = 1, r
 export async function readAll(kafka: Kafka, topic: string): Promise<{ key: string | null; value: Buffer | null }[]> {
   const admin = kafka.admin();
   await admin.connect();
-  const ends = await admin.fetchTopicOffsets(topic);
+  // While leaders change nobody knows where a partition ends.
+  const ends = await waitUntil(() => admin.fetchTopicOffsets(topic), { what: `the end of ${topic}` });
   await admin.disconnect();
   const expected = ends.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
   const records: { key: string | null; value: Buffer | null }[] = [];

@@ -1,11 +1,13 @@
-import type { Kafka } from 'kafkajs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import type { Kafka, Producer, ProducerConfig } from 'kafkajs';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { readMachine } from '../../../src/config.ts';
 import type { AppError } from '../../../src/domain/errors.ts';
 import { KafkaPublisher } from '../../../src/infrastructure/kafka/publisher.ts';
 import { createSilentLogger } from '../../../src/infrastructure/telemetry/logger.ts';
 import { type ClusterBroker, type KafkaCluster, startKafkaCluster } from '../../../src/local/kafka-cluster.ts';
 import { createTopic, kafkaAt, readAll, testKafka } from '../../support/kafka.ts';
+import { writeSnippet } from '../../support/snippets.ts';
 import { unique } from '../../support/unique.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
@@ -14,6 +16,11 @@ let cluster: KafkaCluster;
 
 beforeAll(async () => {
   cluster = await startKafkaCluster({ ...readMachine(), brokers: 3 });
+});
+afterEach(async () => {
+  // Also after a failure: the next test needs every broker.
+  for (const broker of cluster.brokers) broker.resume();
+  await Promise.all(cluster.brokers.map((broker) => broker.start()));
 });
 afterAll(() => cluster.stop());
 
@@ -61,7 +68,6 @@ test('the bare client resolves although the partitions of a broker that went awa
   const answer = await sending;
   await producer.disconnect();
   const written = (await readAll(kafka, topic)).filter(({ key }) => key !== 'warm-up');
-  await broker.start();
   expect(answer.every(({ errorCode }) => errorCode === 0)).toBe(true);
   expect(answer.length).toBeLessThan(PARTITIONS);
   expect(written.length).toBeLessThan(messages.length);
@@ -88,9 +94,43 @@ test('our publisher resolves only when every record is in the log, also when a b
   await publishing;
   await publisher.stop();
   const written = (await readAll(kafka, topic)).filter(({ key }) => key !== 'warm-up');
-  await broker.start();
   expect(new Set(written.map(({ value }) => value?.toString())).size).toBe(messages.length);
   expect(repaired).toBeGreaterThan(0);
+}, 120_000);
+
+test('the producer that the documentation shows writes every record, also when a broker goes away', async () => {
+  using snippet = writeSnippet('docs/producers.md', 'checked-producer');
+  const { createCheckedProducer } = await import(pathToFileURL(snippet.file).href);
+  const kafka = clusterKafka();
+  const topic = unique('documented');
+  await createTopic(kafka, topic, PARTITIONS, 3);
+  const sends: number[] = [];
+  const counted = (options: ProducerConfig): Pick<Producer, 'connect' | 'disconnect' | 'send'> => {
+    const producer = kafka.producer({
+      ...options,
+      retry: { retries: 20, initialRetryTime: 100, maxRetryTime: 1000 },
+    });
+    const send: Producer['send'] = (record) => {
+      sends.push(record.messages.length);
+      return producer.send(record);
+    };
+    return { connect: () => producer.connect(), disconnect: () => producer.disconnect(), send };
+  };
+  const producer = await createCheckedProducer({ admin: () => kafka.admin(), producer: counted });
+  await producer.send(
+    topic,
+    messages.map((message) => ({ ...message, key: 'warm-up' })),
+  );
+  const broker = await leaderOf(kafka, topic);
+  broker.pause();
+  const sending = producer.send(topic, messages);
+  await waitUntil(async () => (await leaderOf(kafkaWithout(broker), topic)).nodeId !== broker.nodeId);
+  await broker.kill();
+  await sending;
+  await producer.close();
+  const written = (await readAll(kafka, topic)).filter(({ key }) => key !== 'warm-up');
+  expect(new Set(written.map(({ value }) => value?.toString())).size).toBe(messages.length);
+  expect(sends.length).toBeGreaterThan(2);
 }, 120_000);
 
 function kafkaWithout(broker: ClusterBroker): Kafka {

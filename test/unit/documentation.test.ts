@@ -1,0 +1,68 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { expect, test } from 'vitest';
+import { createMetrics } from '../../src/infrastructure/telemetry/metrics.ts';
+import { withTables } from '../support/readme-tables.ts';
+
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...readdirSync('docs').map((name) => join('docs', name)),
+];
+
+const read = (file: string) => readFileSync(file, 'utf8');
+
+/** The literals of a union of strings, as its source lists them. */
+function literalsOf(file: string, type: string): string[] {
+  const [, body] = new RegExp(`export type ${type} =([^;]+);`).exec(read(file)) ?? [];
+  const literals = [...(body ?? '').matchAll(/'([a-z_]+)'/g)].map(([, literal]) => literal ?? '');
+  if (literals.length === 0) throw new Error(`${file} has no union ${type}`);
+  return literals;
+}
+
+function undocumented(names: readonly string[], document: string): string[] {
+  const text = read(document);
+  return names.filter((name) => !text.includes(`\`${name}\``));
+}
+
+test('the tables of the README say what the code says (npm run docs)', () => {
+  expect(read('README.md')).toBe(withTables(read('README.md')));
+});
+
+test('every failure code and every reason of a rejected event is explained', () => {
+  const codes = literalsOf('src/domain/send-result.ts', 'FailureCode');
+  const reasons = literalsOf('src/domain/event.ts', 'EventRejectionReason');
+  expect(undocumented(codes, 'docs/receivers.md')).toEqual([]);
+  expect(undocumented(reasons, 'docs/producers.md')).toEqual([]);
+});
+
+test('every metric of ours is explained', async () => {
+  const metrics = createMetrics();
+  metrics.watchDelivery(() => ({ young: 0, slow: 0, queued: 0, lanes: 0, uncommitted: 0 }));
+  const names = (await metrics.registry.getMetricsAsJSON()).map(({ name }) => name);
+  const ours = names.filter((name) => name.startsWith('posthorn_'));
+  expect(ours.length).toBeGreaterThan(10);
+  expect(undocumented(ours, 'docs/operations.md')).toEqual([]);
+});
+
+test('every link to a file or a heading leads somewhere', () => {
+  const broken = DOCUMENTS.flatMap((document) =>
+    [...read(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)].flatMap(([link, path = '', anchor]) => {
+      const target = path === '' ? document : join(dirname(document), path);
+      const isFound = existsSync(target) && (anchor === undefined || anchorsOf(target).includes(anchor));
+      return isFound ? [] : [`${document}: ${link}`];
+    }),
+  );
+  expect(broken).toEqual([]);
+});
+
+/** Headings as forges turn them into anchors. */
+function anchorsOf(document: string): string[] {
+  return [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, '')
+      .replaceAll(' ', '-'),
+  );
+}
