@@ -38,7 +38,6 @@ export class PartitionState implements AssignedPartition {
   /** Offsets that a read-back of our own commit may show. */
   #committedOffset = -1;
   #sentOffset = -1;
-  #sentMetadata = '';
   /** Batches in a row that were read from another position than ours. */
   #strayBatches = 0;
 
@@ -168,14 +167,12 @@ export class PartitionState implements AssignedPartition {
       next: this.#tracker.next,
       isOpen: (candidate) => this.#tracker.isOpen(candidate),
     });
-    if (offset === this.#committedOffset && metadata === this.#sentMetadata) return null;
     this.#sentOffset = offset;
     return { state: this, offset, metadata, changes: this.#tracker.changes };
   }
 
   committed(draft: CommitDraft): void {
     this.#committedOffset = draft.offset;
-    this.#sentMetadata = draft.metadata;
     this.#tracker.changesCommitted(draft.changes);
   }
 
