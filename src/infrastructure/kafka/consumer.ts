@@ -166,7 +166,7 @@ export class TrackedConsumer implements Service {
     const { kafka, groupId, sessionTimeoutMs, maxBytesPerPartition, colocated } = this.#options;
     return kafka.consumer({
       groupId,
-      partitionAssigners: [createAssigner(colocated ?? [])],
+      partitionAssigners: [createAssigner(colocated ?? [], () => this.partitions)],
       sessionTimeout: sessionTimeoutMs,
       heartbeatInterval: Math.floor(sessionTimeoutMs / 10),
       rebalanceTimeout: 2 * sessionTimeoutMs,
