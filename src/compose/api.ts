@@ -36,7 +36,7 @@ export function composeApi(base: Foundation, { sender, keyRing, host }: ApiParts
       version: VERSION,
       log: base.log,
       observe: ({ method, route, status, durationMs }) => {
-        metrics.apiRequestSeconds.observe({ method, route, status: String(status) }, durationMs / 1000);
+        metrics.apiRequests.of(method, route, String(status)).observe(durationMs / 1000);
       },
     },
     { port: config.api.port, stopDeadlineMs: 10_000, ...(host === undefined ? {} : { host }) },

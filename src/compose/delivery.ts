@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { countLanes } from '../domain/lane-census.ts';
 import { type KeyRing, openSecret } from '../domain/secret-box.ts';
 import { signingKeyOf } from '../domain/signature.ts';
 import type { CachedWebhook } from '../domain/webhook.ts';
 import { webhookSecretBinding } from '../domain/webhook-secret.ts';
 import { createWebhookSender, type WebhookSender } from '../infrastructure/http/webhook-sender.ts';
 import { TrackedConsumer } from '../infrastructure/kafka/consumer.ts';
+import type { DeliveryState } from '../infrastructure/telemetry/delivery-metrics.ts';
 import { attemptDelivery } from '../processes/delivery/attempt.ts';
 import { DeliveryEngine } from '../processes/delivery/engine.ts';
-import { OutcomeRecords } from '../processes/delivery/outcome-records.ts';
+import { type FinishedAttempt, OutcomeRecords } from '../processes/delivery/outcome-records.ts';
 import { Spill } from '../processes/delivery/spill.ts';
 import { unreadableDelivery } from '../processes/delivery/unreadable.ts';
 import { WebhookAccess } from '../processes/delivery/webhook-access.ts';
@@ -45,6 +47,7 @@ export function composeDelivery(
   }: { sender: WebhookSender; keyRing: KeyRing; retryPartitions: (tier: string) => number },
 ): RoleParts {
   const { config, names, log } = base;
+  const metrics = base.metrics.delivery;
   const schedule = config.retry;
   const records = new OutcomeRecords({
     topics: names,
@@ -66,31 +69,36 @@ export function composeDelivery(
     userAgent: `Posthorn/${VERSION}`,
     log,
     now: Date.now,
-    onAttempted: ({ outcome, durationMs }: { outcome: string; durationMs: number }) => {
-      base.metrics.attemptSeconds.observe({ outcome }, durationMs / 1000);
-    },
+    onAttempted: (finished: FinishedAttempt) => metrics.attempted(finished.job.delivery, finished),
+    onEnded: metrics.died,
+    onSetAside: metrics.setAside,
   };
   const engine: DeliveryEngine = new DeliveryEngine(limitsOf(base), {
     decodeDelivery: (value) => codecs.delivery.decode(value),
     attempt: (job) => attemptDelivery(job, attempt),
-    spill: new Spill({ records, schedule, retryPartitions, crowdedAt: CROWDED_AT }),
+    spill: new Spill({ records, schedule, retryPartitions, crowdedAt: CROWDED_AT, onSetAside: metrics.setAside }),
     publish: (outgoing) => base.publisher.publish(outgoing),
-    unreadable: (record, error) => unreadableDelivery(names.deadDeliveries, record, error, Date.now()),
+    unreadable: (record, error) => {
+      metrics.died('decode_failed');
+      return unreadableDelivery(names.deadDeliveries, record, error, Date.now());
+    },
     uncommitted: () => consumer.uncommitted,
-    onRepeat: () => base.metrics.repeatsDroppedTotal.inc(),
+    onRepeat: () => metrics.repeated(),
     log,
     now: Date.now,
   });
   const consumer: TrackedConsumer = createConsumer(base, engine);
   base.webhooks.onChange((ids) => engine.webhooksChanged(ids));
-  base.metrics.watchDelivery(() => ({
-    young: engine.lanes.young,
-    slow: engine.lanes.slow,
-    queued: engine.lanes.queued,
-    lanes: engine.lanes.size,
-    uncommitted: consumer.uncommitted,
-  }));
+  metrics.follow(schedule);
+  metrics.watch(() => stateOf(engine, consumer, sender), Date.now);
   return { services: [deliveryService(base, { engine, consumer, sender })], checks: [] };
+}
+
+function stateOf(engine: DeliveryEngine, consumer: TrackedConsumer, sender: WebhookSender): DeliveryState {
+  const { lanes, queuedBytes } = engine;
+  const { uncommitted } = consumer;
+  const census = countLanes(lanes.all(), Date.now());
+  return { young: lanes.young, slow: lanes.slow, uncommitted, queuedBytes, census, connections: sender.connections() };
 }
 
 function createConsumer(base: Foundation, engine: DeliveryEngine): TrackedConsumer {

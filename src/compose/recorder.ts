@@ -24,8 +24,8 @@ export function composeRecorder({ base, cluster, codecs }: PipelineParts): RoleP
     log,
     now: Date.now,
     onWritten: ({ records, durationMs }) => {
-      base.metrics.recordsWrittenTotal.inc(records);
-      base.metrics.recorderWriteSeconds.observe(durationMs / 1000);
+      base.metrics.recordsWritten.value += records;
+      base.metrics.recorderWrites.observe(durationMs / 1000);
     },
   });
   const consumer = new TrackedConsumer({

@@ -25,10 +25,10 @@ export function composeRouter({ base, cluster, codecs }: PipelineParts): RolePar
     topics: names,
     log,
     now: Date.now,
-    onRouted: ({ events, deliveries, rejected }) => {
-      metrics.eventsRoutedTotal.inc(events);
-      metrics.deliveriesCreatedTotal.inc(deliveries);
-      metrics.eventsRejectedTotal.inc(rejected);
+    onRouted: ({ types, deliveries, rejections }) => {
+      for (const [type, count] of types) metrics.eventsRouted(type).value += count;
+      for (const [reason, count] of rejections) metrics.eventsRejected(reason).value += count;
+      metrics.deliveriesCreated.value += deliveries;
     },
   });
   const consumer = new TrackedConsumer({

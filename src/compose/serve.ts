@@ -8,6 +8,7 @@ import { checkSecretKeys } from '../infrastructure/postgres/secret-key-check.ts'
 import type { Logger } from '../infrastructure/telemetry/logger.ts';
 import { createMetrics } from '../infrastructure/telemetry/metrics.ts';
 import { createOpsServer, type OpsServer, type ReadinessCheck } from '../processes/ops-server.ts';
+import { VERSION } from '../version.ts';
 import { composeApi } from './api.ts';
 import { composeDelivery, composeSender } from './delivery.ts';
 import {
@@ -63,7 +64,7 @@ class Serving implements ServingProcess {
 
   constructor(options: ServeOptions) {
     this.#options = options;
-    const metrics = createMetrics();
+    const metrics = createMetrics(VERSION);
     const { config, log, onFatal } = options;
     this.#base = createFoundation({ config, log, metrics, onFatal });
     this.#checks = [{ name: 'start', check: () => (this.#stopping === null ? this.#waitsFor : 'stopping') }];

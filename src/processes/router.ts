@@ -20,7 +20,16 @@ export interface RouterDependencies {
   readonly log: Logger;
   readonly now: () => number;
   /** Counts what was routed, for metrics. */
-  readonly onRouted: (counts: { events: number; deliveries: number; rejected: number }) => void;
+  readonly onRouted: (counts: RoutedCounts) => void;
+}
+
+/** What came of some records. */
+export interface RoutedCounts {
+  /** Events by type. */
+  readonly types: Map<string, number>;
+  /** Records that are no events, by reason. */
+  readonly rejections: Map<string, number>;
+  deliveries: number;
 }
 
 const FIRST_PAUSE_MS = 250;
@@ -49,16 +58,16 @@ export class Router implements PartitionHandler {
 
   async #route(partition: AssignedPartition, records: readonly ConsumedRecord[]): Promise<void> {
     const outgoing: OutgoingRecord[] = [];
-    const counts = { events: 0, deliveries: 0, rejected: 0 };
+    const counts: RoutedCounts = { types: new Map(), rejections: new Map(), deliveries: 0 };
     for (const record of records) {
       const read = this.#deps.readEvent(record);
       const result = read instanceof Promise ? await this.#readPatiently(partition, record, read) : read;
       if (result === null) return;
-      counts.events += 1;
       if (result.kind === 'rejected') {
-        counts.rejected += 1;
+        countOne(counts.rejections, result.rejection.reason);
         outgoing.push(deadEventRecord(this.#deps.topics.deadEvents, record, result.rejection, this.#deps.now()));
       } else {
+        countOne(counts.types, result.event.type);
         counts.deliveries += this.#fanOut(record, result.event, outgoing);
       }
     }
@@ -111,6 +120,10 @@ export class Router implements PartitionHandler {
     }
     return false;
   }
+}
+
+function countOne(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
 function firstDelivery(event: Event, webhook: CachedWebhook, createdAt: number): DeliveryRecord {

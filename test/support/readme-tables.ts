@@ -1,12 +1,20 @@
 import { COMMANDS } from '../../src/cli/commands.ts';
+import { createMetrics } from '../../src/infrastructure/telemetry/metrics.ts';
 import { SETTINGS } from '../../src/settings.ts';
 
-/** The tables of the README that are made from the code, by the name in their markers. */
-const TABLES: Readonly<Record<string, () => string>> = { commands: commandsTable, settings: settingsTable };
+/** The tables that are made from the code, by document and by the name in their markers. */
+const TABLES: Readonly<Record<string, Readonly<Record<string, () => string>>>> = {
+  'README.md': { commands: commandsTable, settings: settingsTable },
+  'docs/operations.md': { metrics: metricsTable },
+};
 
-/** The text with what stands between `<!-- begin NAME -->` and `<!-- end NAME -->` made anew. */
-export function withTables(text: string): string {
-  return Object.entries(TABLES).reduce((current, [name, table]) => withTable(current, name, table()), text);
+/** The documents with tables. */
+export const DOCUMENTS_WITH_TABLES: readonly string[] = Object.keys(TABLES);
+
+/** The text of a document with what stands between `<!-- begin NAME -->` and `<!-- end NAME -->` made anew. */
+export function withTables(document: string, text: string): string {
+  const tables = Object.entries(TABLES[document] ?? {});
+  return tables.reduce((current, [name, table]) => withTable(current, name, table()), text);
 }
 
 function withTable(text: string, name: string, table: string): string {
@@ -35,6 +43,16 @@ function settingsTable(): string {
     setting.description,
   ]);
   return tableOf(['variable', 'default', 'meaning'], rows);
+}
+
+function metricsTable(): string {
+  const rows = createMetrics().descriptions.map(({ name, type, labels = [], help }) => [
+    `\`${name}\``,
+    type,
+    labels.map((label) => `\`${label}\``).join(', '),
+    help,
+  ]);
+  return tableOf(['metric', 'type', 'labels', 'tells'], rows);
 }
 
 function tableOf(head: readonly string[], rows: readonly (readonly string[])[]): string {

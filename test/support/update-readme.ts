@@ -1,4 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { withTables } from './readme-tables.ts';
+import { DOCUMENTS_WITH_TABLES, withTables } from './readme-tables.ts';
 
-writeFileSync('README.md', withTables(readFileSync('README.md', 'utf8')));
+for (const document of DOCUMENTS_WITH_TABLES) {
+  writeFileSync(document, withTables(document, readFileSync(document, 'utf8')));
+}

@@ -11,7 +11,14 @@ import {
   unexpectedAnswer,
 } from './registry-api.ts';
 import { parseAvroSchema } from './schema-model.ts';
-import { type Ask, createWriterSchemas, fetchReferences, schemaText, type WriterSchema } from './writer-schemas.ts';
+import {
+  type Ask,
+  createWriterSchemas,
+  fetchReferences,
+  type LookUpResult,
+  schemaText,
+  type WriterSchema,
+} from './writer-schemas.ts';
 
 /** The schema registry. Everything rejects with `unavailable` while no registry answers as one. */
 export interface SchemaRegistry {
@@ -34,6 +41,8 @@ export interface SchemaRegistryOptions {
   /** Deadline of one request, milliseconds. */
   readonly timeoutMs?: number;
   readonly now?: () => number;
+  /** Told of every question about an id that was not in memory. */
+  readonly onLookUp?: (result: LookUpResult) => void;
 }
 
 const COMPATIBILITY = 'FULL_TRANSITIVE';
@@ -45,7 +54,7 @@ export function createSchemaRegistry(options: SchemaRegistryOptions): SchemaRegi
   const ask = (request: RegistryRequest) => askRegistry(address, request, timeoutMs);
   const client = createClient(address, timeoutMs);
   return {
-    writerSchema: createWriterSchemas(ask, options.now ?? Date.now),
+    writerSchema: createWriterSchemas(ask, options.now ?? Date.now, options.onLookUp),
     idOf: (subject, schema) => findId(client, address, { subject, text: JSON.stringify(schema) }),
     register: (subject, schema) => register(ask, subject, schema),
     ping: () => ping(ask),

@@ -19,8 +19,15 @@ const MAX_UNKNOWN = 10_000;
 /** The registry's code for "there is no such schema". A 404 with any other code, or none, is somebody else's. */
 const SCHEMA_NOT_FOUND = 40_403;
 
+/** What came of asking the registry. */
+export type LookUpResult = 'found' | 'unknown' | 'unusable' | 'failed';
+
 /** Looks up schemas by id: a cached one at once, several questions for one id as one request, failures never cached. */
-export function createWriterSchemas(ask: Ask, now: () => number): (id: number) => WriterSchema | Promise<WriterSchema> {
+export function createWriterSchemas(
+  ask: Ask,
+  now: () => number,
+  onLookUp: (result: LookUpResult) => void = () => undefined,
+): (id: number) => WriterSchema | Promise<WriterSchema> {
   const known = new Map<number, WriterSchema>();
   const unknownUntilMs = new Map<number, number>();
   const pending = new Map<number, Promise<WriterSchema>>();
@@ -28,9 +35,13 @@ export function createWriterSchemas(ask: Ask, now: () => number): (id: number) =
   async function load(id: number): Promise<WriterSchema> {
     try {
       const schema = await fetchWriterSchema(ask, id);
+      onLookUp(schema.kind === 'avro' ? 'found' : schema.kind);
       if (schema.kind !== 'unknown') known.set(id, schema);
       else remember(unknownUntilMs, id, now() + UNKNOWN_TTL_MS);
       return schema;
+    } catch (error) {
+      onLookUp('failed');
+      throw error;
     } finally {
       pending.delete(id);
     }

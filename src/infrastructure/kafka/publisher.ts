@@ -13,6 +13,8 @@ export interface PublisherOptions {
   readonly giveUpAfterMs?: number;
   /** Called with the number of records that the client reported as sent although they were not. */
   readonly onRepaired?: (count: number) => void;
+  /** Called when a request failed and is made again. */
+  readonly onRetried?: () => void;
 }
 
 const DEFAULT_GIVE_UP_AFTER_MS = 30_000;
@@ -106,6 +108,7 @@ export class KafkaPublisher implements Service {
         this.#options.log.warn({ missing: missing.length, round }, 'publish.repaired');
       } catch (error) {
         if (isRefused(error) || Date.now() > giveUpAtMs) throw error;
+        this.#options.onRetried?.();
         this.#options.log.warn({ error: String(error), round }, 'publish.retried');
         if (!isRetriable(error)) await this.#rebuildProducer();
       }

@@ -1,91 +1,116 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-
-/** What the delivery engine holds at one moment. */
-export interface DeliveryState {
-  readonly young: number;
-  readonly slow: number;
-  readonly queued: number;
-  readonly lanes: number;
-  readonly uncommitted: number;
-}
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { createDeliveryMetrics, type DeliveryMetrics } from './delivery-metrics.ts';
+import { createKafkaMetrics, type KafkaMetrics } from './kafka-metrics.ts';
+import {
+  type Count,
+  type Distribution,
+  type GaugeFamily,
+  type HistogramFamily,
+  type MetricDescription,
+  MetricSet,
+} from './metric-set.ts';
 
 /** Every metric of one process. Names are `posthorn_<thing>_<unit>`; each label has few values, none from a customer. */
 export interface Metrics {
   readonly registry: Registry;
-  /** Time to answer a request of the management API; its count is the number of requests. */
-  readonly apiRequestSeconds: Histogram<'method' | 'route' | 'status'>;
-  readonly eventsRoutedTotal: Counter;
-  readonly eventsRejectedTotal: Counter;
-  readonly deliveriesCreatedTotal: Counter;
-  /** Time of one attempt; its count by outcome is the number of attempts. */
-  readonly attemptSeconds: Histogram<'outcome'>;
-  readonly recordsWrittenTotal: Counter;
-  readonly recorderWriteSeconds: Histogram;
-  readonly publishRepairedTotal: Counter;
-  readonly repeatsDroppedTotal: Counter;
-  /** Reads the engine's state whenever metrics are asked for. */
-  watchDelivery(read: () => DeliveryState): void;
+  /** All of them, for the documentation. */
+  readonly descriptions: readonly MetricDescription[];
+  readonly delivery: DeliveryMetrics;
+  readonly kafka: KafkaMetrics;
+  /** Time to answer a request of the management API, by method, route and status; its count is the number of requests. */
+  readonly apiRequests: HistogramFamily;
+  /** Events that were matched, of one type. */
+  eventsRouted(type: string): Count;
+  readonly deliveriesCreated: Count;
+  /** Records that became a dead letter, of one reason. */
+  eventsRejected(reason: string): Count;
+  registryLookUps(result: 'found' | 'unknown' | 'unusable' | 'failed'): Count;
+  readonly recordsWritten: Count;
+  readonly recorderWrites: Distribution;
+  readonly dependencyUp: GaugeFamily;
+  readonly cacheAge: GaugeFamily;
+  readonly webhooks: GaugeFamily;
+  readonly webhookSecrets: GaugeFamily;
 }
 
 const API_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15];
-const ATTEMPT_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30];
+const WRITE_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 30];
 
 /** Creates the metrics of this process, with those of Node and the operating system beside ours. */
-export function createMetrics(): Metrics {
+export function createMetrics(version = 'unknown'): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const counter = (name: string, help: string) => new Counter({ name, help, registers: [registry] });
+  const set = new MetricSet(registry);
+  const build = { name: 'posthorn_build_info', help: 'Always 1; the version is a label', labels: ['version'] };
+  set.gauge(build).from(() => [[[version], 1]]);
+  const deadLetters = set.counter({
+    name: 'posthorn_dead_letters_total',
+    help: 'Dead letters, by what died (`event` or `delivery`) and why',
+    labels: ['kind', 'reason'],
+  });
   return {
     registry,
-    apiRequestSeconds: new Histogram({
-      name: 'posthorn_api_request_seconds',
-      help: 'Time to answer a request of the management API.',
-      labelNames: ['method', 'route', 'status'],
-      buckets: API_BUCKETS,
-      registers: [registry],
-    }),
-    eventsRoutedTotal: counter('posthorn_events_routed_total', 'Records read from the input topics.'),
-    eventsRejectedTotal: counter(
-      'posthorn_events_rejected_total',
-      'Records that went to the dead-letter topic of events.',
-    ),
-    deliveriesCreatedTotal: counter('posthorn_deliveries_created_total', 'Deliveries that the router made of events.'),
-    attemptSeconds: new Histogram({
-      name: 'posthorn_attempt_seconds',
-      help: 'Time of one attempt, by what it meant.',
-      labelNames: ['outcome'],
-      buckets: ATTEMPT_BUCKETS,
-      registers: [registry],
-    }),
-    recordsWrittenTotal: counter('posthorn_recorder_records_total', 'Records that the recorder wrote to PostgreSQL.'),
-    recorderWriteSeconds: new Histogram({
-      name: 'posthorn_recorder_write_seconds',
-      help: 'Time of one batch of the recorder.',
-      buckets: ATTEMPT_BUCKETS,
-      registers: [registry],
-    }),
-    publishRepairedTotal: counter(
-      'posthorn_publish_repaired_total',
-      'Records that the Kafka client reported as written although they were not, and that were sent again.',
-    ),
-    repeatsDroppedTotal: counter(
-      'posthorn_delivery_repeats_total',
-      'Records that were dropped because the delivery they ask for was settled already.',
-    ),
-    watchDelivery: (read) => watchDelivery(registry, read),
+    descriptions: set.descriptions,
+    delivery: createDeliveryMetrics(set, (reason) => deadLetters.of('delivery', reason)),
+    kafka: createKafkaMetrics(set),
+    eventsRejected: (reason) => deadLetters.of('event', reason),
+    ...createRoutingMetrics(set),
+    ...createDatabaseMetrics(set),
   };
 }
 
-const DELIVERY_GAUGES: readonly [keyof DeliveryState, string, string][] = [
-  ['young', 'posthorn_delivery_young_requests', 'Requests in flight that are younger than a second.'],
-  ['slow', 'posthorn_delivery_slow_requests', 'Requests in flight that are older than a second.'],
-  ['queued', 'posthorn_delivery_queued_records', 'Deliveries that wait in lanes.'],
-  ['lanes', 'posthorn_delivery_lanes', 'Webhooks that have a lane.'],
-  ['uncommitted', 'posthorn_delivery_uncommitted_records', 'Resolved records whose commit is not acknowledged.'],
-];
+function createRoutingMetrics(set: MetricSet) {
+  const routed = set.counter({
+    name: 'posthorn_events_routed_total',
+    help: 'Events that were matched against the webhooks, by type',
+    labels: ['type'],
+  });
+  const lookUps = set.counter({
+    name: 'posthorn_registry_lookups_total',
+    help: 'Schemas that were not in memory and asked of the registry, by what came of it',
+    labels: ['result'],
+  });
+  const created = { name: 'posthorn_deliveries_created_total', help: 'Deliveries that the router made of events' };
+  return {
+    eventsRouted: (type: string) => routed.of(type),
+    registryLookUps: (result: string) => lookUps.of(result),
+    deliveriesCreated: set.counter(created).of(),
+    apiRequests: set.histogram(
+      {
+        name: 'posthorn_api_request_seconds',
+        help: 'Time to answer a request of the management API',
+        labels: ['method', 'route', 'status'],
+      },
+      API_BUCKETS,
+    ),
+  };
+}
 
-function watchDelivery(registry: Registry, read: () => DeliveryState): void {
-  for (const [key, name, help] of DELIVERY_GAUGES) {
-    const gauge: Gauge = new Gauge({ name, help, registers: [registry], collect: () => gauge.set(read()[key]) });
-  }
+function createDatabaseMetrics(set: MetricSet) {
+  const written = { name: 'posthorn_recorder_records_total', help: 'Records that the recorder wrote to PostgreSQL' };
+  const writes = { name: 'posthorn_recorder_write_seconds', help: 'Time of one batch of the recorder' };
+  return {
+    recordsWritten: set.counter(written).of(),
+    recorderWrites: set.histogram(writes, WRITE_BUCKETS).of(),
+    dependencyUp: set.gauge({
+      name: 'posthorn_dependency_up',
+      help: '1 when the dependency (`kafka`, `postgresql`, `registry`) answered when it was last asked, else 0',
+      labels: ['dependency'],
+    }),
+    cacheAge: set.gauge({
+      name: 'posthorn_cache_age_seconds',
+      help: 'Time since the rows in memory (`webhooks`, `event_types`) were last compared with PostgreSQL',
+      labels: ['cache'],
+    }),
+    webhooks: set.gauge({
+      name: 'posthorn_webhooks',
+      help: 'Webhooks in memory: `active`, `disabled` by hand, `gone` (410), `failing` (disabled for failing)',
+      labels: ['state'],
+    }),
+    webhookSecrets: set.gauge({
+      name: 'posthorn_webhook_secrets',
+      help: 'Secrets of webhooks, by whether the key that encrypts them is the `current` one or an `older` one',
+      labels: ['key'],
+    }),
+  };
 }

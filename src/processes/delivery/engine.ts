@@ -80,6 +80,11 @@ export class DeliveryEngine implements PartitionHandler, Service {
     return this.#unfinished.size;
   }
 
+  /** What waiting bodies take up. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
   async start(): Promise<void> {
     this.#isDraining = false;
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
