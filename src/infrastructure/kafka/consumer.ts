@@ -1,7 +1,8 @@
-import type { Admin, Consumer, Kafka } from 'kafkajs';
+import type { Admin, Consumer, ConsumerGroupJoinEvent, Kafka } from 'kafkajs';
 import type { PartitionHandler } from '../../domain/consumer-contract.ts';
 import { AppError } from '../../domain/errors.ts';
 import type { Service } from '../lifecycle.ts';
+import type { ConsumerObserver } from '../telemetry/kafka-metrics.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { createAssigner } from './assigner.ts';
 import { Committer, type OffsetCommit } from './committer.ts';
@@ -27,6 +28,7 @@ export interface ConsumerOptions {
   readonly sessionTimeoutMs?: number;
   readonly topicsRefreshMs?: number;
   readonly onCommitted?: () => void;
+  readonly observer?: ConsumerObserver;
   /** The consumer cannot go on without losing records: the process must stop and somebody must look. */
   readonly onFatal: (error: AppError) => void;
 }
@@ -99,6 +101,7 @@ export class TrackedConsumer implements Service {
       intervalMs: this.#options.commitIntervalMs,
       eagerAt: this.#options.commitEagerlyAt,
       onCommitted: () => this.#options.onCommitted?.(),
+      onRefused: () => this.#options.observer?.commitRefused(),
       log: this.#options.log,
     });
   }
@@ -140,10 +143,11 @@ export class TrackedConsumer implements Service {
     await this.#changing;
     this.quiesce();
     await this.#committer.stop();
-    this.#ownership.release();
+    const released = this.#ownership.release();
     this.#leaveGeneration();
     await this.#consumer?.disconnect();
     this.#consumer = null;
+    await released;
     await this.#admin.disconnect();
   }
 
@@ -186,6 +190,7 @@ export class TrackedConsumer implements Service {
       if (consumer !== this.#consumer || this.#isStopped) return;
       this.#isJoined = true;
       this.#watchdog.noteJoin();
+      this.#noteJoin(payload);
       this.#ownership.assign(payload.memberAssignment);
     });
     consumer.on(events.FETCH, ({ payload }) => this.#watchdog.noteFetch(payload.nodeId));
@@ -194,9 +199,16 @@ export class TrackedConsumer implements Service {
     });
     consumer.on(events.CRASH, ({ payload }) => {
       this.#options.log.warn({ error: String(payload.error), restart: payload.restart }, 'consumer.crashed');
+      this.#options.observer?.crashed();
       this.#leaveGeneration();
       if (!payload.restart) this.#enqueue(() => this.#rebuild());
     });
+  }
+
+  #noteJoin({ duration, memberAssignment }: ConsumerGroupJoinEvent['payload']): void {
+    const partitions = Object.values(memberAssignment).reduce((sum, { length }) => sum + length, 0);
+    this.#options.observer?.joined(duration);
+    this.#options.log.info({ groupId: this.#options.groupId, partitions, durationMs: duration }, 'consumer.joined');
   }
 
   async #run(consumer: Consumer): Promise<void> {

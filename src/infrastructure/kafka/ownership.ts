@@ -32,6 +32,7 @@ const RETRY_PAUSE_MS = 200;
 export class Ownership {
   readonly #options: OwnershipOptions;
   readonly #states = new Map<string, PartitionState>();
+  readonly #taking = new Set<Promise<void>>();
   #epoch = 0;
 
   constructor(options: OwnershipOptions) {
@@ -55,7 +56,8 @@ export class Ownership {
       }
     }
     for (const [key, state] of this.#states) if (!assigned.has(key)) this.#drop(state);
-    void this.#takePositions(this.#epoch);
+    const taking = this.#takePositions(this.#epoch).finally(() => this.#taking.delete(taking));
+    this.#taking.add(taking);
   }
 
   /** Hands the new records of a fetch over. */
@@ -63,6 +65,7 @@ export class Ownership {
     const state = this.#states.get(keyOf(batch));
     if (state?.ready !== true) return;
     if (fetchedOffsetOf(batch) !== state.position) return this.#refuse(state);
+    state.noteTimes(batch.messages);
     const fresh = state.receive(
       batch.messages.map(({ offset }) => Number(offset)),
       Number(batch.lastOffset()),
@@ -77,10 +80,14 @@ export class Ownership {
     if (state?.ready === true) state.receive([], Number(batch.lastOffset));
   }
 
-  /** Gives everything up. */
-  release(): void {
+  /**
+   * Gives everything up at once; resolves when nothing asks the brokers any more: a request that outlives the
+   * disconnect of its client opens a new connection, which nobody closes.
+   */
+  async release(): Promise<void> {
     this.#epoch += 1;
     for (const state of this.#states.values()) this.#drop(state);
+    await Promise.all(this.#taking);
   }
 
   #create(topic: string, partition: number): PartitionState {

@@ -202,3 +202,16 @@ test('records deleted before they were read stop the consumer loudly', async () 
   expect(second.fatal[0]?.message).toContain('records 1 to 7 were deleted before they were read');
   expect(second.received).toEqual([]);
 });
+
+test('a stop right after a join leaves no connection open that would keep the process alive', async () => {
+  const kafka = testKafka();
+  const topics = Array.from({ length: 8 }, () => unique('topic'));
+  for (const topic of topics) await createTopic(kafka, topic, 6);
+  const connections = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+  const before = connections();
+  for (let round = 0; round < 5; round++) {
+    const { consumer } = await startMember(testKafka(), unique('group'), () => topics);
+    await consumer.stop();
+  }
+  await waitUntil(() => connections() <= before, { timeoutMs: 5_000, what: 'the end of all connections' });
+});
