@@ -14,6 +14,7 @@ export interface CommitterOptions {
   /** Resolved but uncommitted records that make a commit due at once. */
   readonly eagerAt: number;
   readonly onCommitted: () => void;
+  readonly onRefused: () => void;
   readonly log: Logger;
 }
 
@@ -70,6 +71,7 @@ export class Committer {
         await this.#options.send(toOffsetCommit(drafts));
         for (const draft of drafts) draft.state.committed(draft);
       } catch (error) {
+        this.#options.onRefused();
         this.#options.log.debug({ error: String(error), partitions: drafts.length }, 'commit.refused');
       }
     }

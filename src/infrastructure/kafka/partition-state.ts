@@ -1,6 +1,7 @@
 import { encodeCompletions } from '../../domain/completion-map.ts';
 import type { AssignedPartition } from '../../domain/consumer-contract.ts';
 import { OffsetTracker } from '../../domain/offset-tracker.ts';
+import { ReadMarks } from './read-marks.ts';
 
 /** What a partition's state asks of the consumer that owns it. */
 export interface PartitionControl {
@@ -10,6 +11,9 @@ export interface PartitionControl {
   /** Something was resolved; a commit may be due. */
   resolved(): void;
 }
+
+/** Whether a partition is read, or why it is not. */
+export type FetchState = 'reading' | 'full' | 'held' | 'positioning';
 
 /** One commit that was built and not yet acknowledged. */
 export interface CommitDraft {
@@ -29,6 +33,7 @@ export class PartitionState implements AssignedPartition {
   isActive = true;
   readonly #control: PartitionControl;
   readonly #windowRecords: number;
+  readonly #marks = new ReadMarks();
   #tracker: OffsetTracker;
   #isPositioned = false;
   #hasBegun = false;
@@ -63,6 +68,17 @@ export class PartitionState implements AssignedPartition {
     return this.ready && this.#isFetching;
   }
 
+  get fetchState(): FetchState {
+    if (!this.#isPositioned) return 'positioning';
+    if (this.#isHeld) return 'held';
+    return this.#isFull ? 'full' : 'reading';
+  }
+
+  /** When the oldest record that was read and is not resolved came to Kafka, epoch milliseconds; null when there is none. */
+  get oldestOpenMs(): number | null {
+    return this.watermark < this.position ? this.#marks.timeAt(this.watermark) : null;
+  }
+
   get open(): number {
     return this.#tracker.open;
   }
@@ -94,6 +110,7 @@ export class PartitionState implements AssignedPartition {
   begin(offset: number, completed: ReadonlySet<number>): void {
     this.#hasBegun = true;
     this.#tracker = new OffsetTracker(offset, completed);
+    this.#marks.clear();
     this.#committedOffset = offset;
     this.#sentOffset = offset;
     this.goOn();
@@ -114,6 +131,12 @@ export class PartitionState implements AssignedPartition {
     this.#tracker.skipTo(lastOffset + 1);
     if (this.#tracker.span >= this.#windowRecords) this.#setFull(true);
     return fresh;
+  }
+
+  /** Notes when what is about to be received came to Kafka. */
+  noteTimes(records: readonly { readonly offset: string; readonly timestamp: string }[]): void {
+    this.#marks.dropBefore(this.watermark);
+    this.#marks.note(records);
   }
 
   /** A batch came from another position: reads again from ours. Returns how often that happened in a row. */
@@ -152,6 +175,7 @@ export class PartitionState implements AssignedPartition {
   seek(offset: number): void {
     if (!this.isActive) return;
     this.#tracker = new OffsetTracker(offset);
+    this.#marks.clear();
     this.#isFull = false;
     this.#control.seekFetch(offset);
     this.#applyPause();

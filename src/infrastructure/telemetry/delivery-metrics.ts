@@ -29,7 +29,7 @@ export interface MeasuredAttempt {
 export interface DeliveryMetrics {
   attempted(delivery: DeliveryRecord, attempt: MeasuredAttempt): void;
   /** A delivery left the memory without an attempt. */
-  readonly setAside: (reason: string, target: 'overflow' | 'tier', count: number) => void;
+  readonly setAside: (reason: string, target: 'overflow' | 'tier' | 'parked', count: number) => void;
   /** A delivery became a dead letter. */
   readonly died: (reason: string) => void;
   /** A record was dropped because what it asks for was done already. */
