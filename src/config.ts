@@ -36,6 +36,7 @@ export interface Config {
     readonly webhookConcurrency: number;
     readonly maxUncommitted: number;
     readonly timeoutMs: number;
+    readonly parkAfterMs: number;
   };
   readonly stopDeadlineMs: number;
   readonly retentionDays: number;
@@ -130,6 +131,7 @@ function assemble(read: SettingReader): Config {
       webhookConcurrency: read.count('POSTHORN_WEBHOOK_CONCURRENCY'),
       maxUncommitted: read.count('POSTHORN_DELIVERY_MAX_UNCOMMITTED'),
       timeoutMs: read.duration('POSTHORN_DELIVERY_TIMEOUT', 1_000, 30_000),
+      parkAfterMs: read.duration('POSTHORN_PARK_AFTER', 1_000, 86_400_000),
     },
     stopDeadlineMs: read.duration('POSTHORN_STOP_DEADLINE', 1_000, 600_000),
     retentionDays: read.count('POSTHORN_RETENTION_DAYS'),
@@ -252,9 +254,11 @@ class SettingReader {
   }
 
   duration(name: keyof typeof SETTINGS, leastMs: number, mostMs: number): number {
-    const match = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(this.text(name));
+    const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(this.text(name));
     const valueMs =
-      match === null ? Number.NaN : Number(match[1]) * { ms: 1, s: 1000, m: 60_000 }[match[2] as 'ms' | 's' | 'm'];
+      match === null
+        ? Number.NaN
+        : Number(match[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
     if (!(valueMs >= leastMs && valueMs <= mostMs)) {
       this.report(`${name} must be a duration from ${leastMs / 1000}s to ${mostMs / 1000}s, such as 15s`);
     }

@@ -99,6 +99,11 @@ export const SETTINGS = {
     default: '15s',
     description: 'Deadline of one attempt, from name resolution to the end of the answer, 1s to 30s',
   },
+  POSTHORN_PARK_AFTER: {
+    default: '1h',
+    description:
+      'A webhook that has done nothing but fail for this long is parked: what waits for it is kept in PostgreSQL until it accepts something again; 1s to 24h',
+  },
   POSTHORN_STOP_DEADLINE: {
     default: '25s',
     description: 'Longest drain at a stop; attempts still running then are cut and repeated later',

@@ -76,7 +76,16 @@ export function composeDelivery(
   const engine: DeliveryEngine = new DeliveryEngine(limitsOf(base), {
     decodeDelivery: (value) => codecs.delivery.decode(value),
     attempt: (job) => attemptDelivery(job, attempt),
-    spill: new Spill({ records, schedule, retryPartitions, crowdedAt: CROWDED_AT, onSetAside: metrics.setAside }),
+    spill: new Spill({
+      records,
+      schedule,
+      retryPartitions,
+      crowdedAt: CROWDED_AT,
+      parkAfterMs: config.delivery.parkAfterMs,
+      // Parked deliveries are released from PostgreSQL: none are parked while nobody knows whether it answers.
+      mayPark: () => base.webhooks.waitsFor() === null,
+      onSetAside: metrics.setAside,
+    }),
     publish: (outgoing) => base.publisher.publish(outgoing),
     unreadable: (record, error) => {
       metrics.died('decode_failed');

@@ -17,6 +17,7 @@ export function attemptFlaw(attempt: AttemptRecord): string | null {
   for (const name of ['attempt', 'status_code'] as const) {
     if (!isStorable(attempt[name])) return `${name} is out of range`;
   }
+  if (attempt.outcome === 'parked' && attempt.delivery === null) return 'parked without its delivery';
   return null;
 }
 

@@ -2,7 +2,7 @@
 type AttemptKind = 'attempted' | 'set_aside' | 'ended' | 'webhook_state' | 'unknown';
 
 /** What it means for the delivery: its last word so far. */
-type AttemptOutcome = 'succeeded' | 'retrying' | 'dead' | 'waiting' | 'unknown';
+type AttemptOutcome = 'succeeded' | 'retrying' | 'dead' | 'waiting' | 'parked' | 'unknown';
 
 /** What happened to a delivery at one moment, with the field names of `schemas/attempt.avsc`. */
 export interface AttemptRecord {
@@ -43,4 +43,6 @@ export interface AttemptRecord {
   readonly webhook_version: number;
   /** State to apply to the webhook, e.g. `gone`. */
   readonly webhook_state: string | null;
+  /** For parked: the record as it goes to `deliveries.ready` once the webhook accepts something again. */
+  readonly delivery: Buffer | null;
 }

@@ -1,7 +1,10 @@
 import type { AttemptRecord } from './attempt-record.ts';
 
-/** What the log says of a delivery by its last word: `waiting` for an attempt, accepted, or a dead letter. */
-type DeliveryStatus = 'waiting' | 'succeeded' | 'failed';
+/**
+ * What the log says of a delivery by its last word: `waiting` for an attempt, `parked` in PostgreSQL until its webhook is
+ * back, accepted, or a dead letter.
+ */
+type DeliveryStatus = 'waiting' | 'parked' | 'succeeded' | 'failed';
 
 /**
  * Where a record stands among those of one delivery. Compared field by field, so that the last word is the same in
@@ -80,6 +83,8 @@ function statusOf(record: AttemptRecord): DeliveryStatus {
       return 'succeeded';
     case 'dead':
       return 'failed';
+    case 'parked':
+      return 'parked';
     case 'retrying':
     case 'waiting':
     case 'unknown':

@@ -18,6 +18,8 @@ export interface Lane<W extends LaneWork> {
   /** Running requests older than it. */
   slow: number;
   breaker: Breaker;
+  /** When it first failed after its last success, epoch milliseconds; null = it has not failed since. */
+  failingSinceMs: number | null;
   /** Nothing starts before this time, epoch milliseconds: breaker or a receiver's Retry-After. */
   heldUntilMs: number;
   /** Whether it stands in the round of lanes that may start something. */
@@ -33,6 +35,7 @@ export function createLane<W extends LaneWork>(webhookId: string, nowMs: number)
     young: 0,
     slow: 0,
     breaker: CLOSED_BREAKER,
+    failingSinceMs: null,
     heldUntilMs: 0,
     inRound: false,
     lastUsedMs: nowMs,

@@ -23,6 +23,8 @@ export type LaneResult =
 
 /** Idle lanes are forgotten after this time: a returning webhook starts with one slot again. */
 const FORGET_AFTER_MS = 300_000;
+/** Failing ones later: they are asked some minutes apart, and for how long they have failed must not be forgotten. */
+const FORGET_FAILING_AFTER_MS = 900_000;
 
 /**
  * Says which waiting work may start now. Lanes take turns (one start each per round), so a busy webhook gets no more
@@ -130,7 +132,8 @@ export class Lanes<W extends LaneWork> {
   forgetIdle(nowMs: number): void {
     for (const lane of this.#lanes.values()) {
       const idle = lane.queue.length === 0 && running(lane) === 0 && lane.heldUntilMs <= nowMs;
-      if (idle && nowMs - lane.lastUsedMs > FORGET_AFTER_MS) this.#lanes.delete(lane.webhookId);
+      const forgetAfterMs = lane.failingSinceMs === null ? FORGET_AFTER_MS : FORGET_FAILING_AFTER_MS;
+      if (idle && nowMs - lane.lastUsedMs > forgetAfterMs) this.#lanes.delete(lane.webhookId);
     }
   }
 
@@ -146,6 +149,7 @@ export class Lanes<W extends LaneWork> {
     const lane = this.#lanes.get(webhookId);
     if (lane === undefined) return;
     lane.breaker = CLOSED_BREAKER;
+    lane.failingSinceMs = null;
     lane.heldUntilMs = 0;
     this.#held.delete(lane);
     this.#enter(lane, nowMs);
@@ -155,15 +159,18 @@ export class Lanes<W extends LaneWork> {
     switch (result.kind) {
       case 'succeeded':
         lane.breaker = CLOSED_BREAKER;
+        lane.failingSinceMs = null;
         lane.slots = Math.min(lane.slots + 1, this.#limits.requestsPerWebhook);
         return;
       case 'failed':
         lane.slots = 1;
+        lane.failingSinceMs ??= nowMs;
         lane.breaker = afterFailure(lane.breaker, nowMs);
         this.#hold(lane, blockedUntilMs(lane.breaker));
         return;
       case 'throttled':
         lane.slots = 1;
+        lane.failingSinceMs ??= nowMs;
         this.#hold(lane, result.untilMs);
         return;
       case 'skipped':

@@ -68,8 +68,3 @@ export function hopTowards(
   }
   return null;
 }
-
-/** The tier for a delivery that has waited `waitedMs` for a free slot: the first one longer than that, or the longest. */
-export function tierForWaiting(schedule: RetrySchedule, waitedMs: number): Tier | null {
-  return schedule.tiers.find((tier) => tier.delayMs > waitedMs) ?? schedule.tiers.at(-1) ?? null;
-}

@@ -32,6 +32,7 @@ export function anAttempt(fields: Partial<AttemptRecord> = {}): AttemptRecord {
     next_attempt_at_ms: null,
     webhook_version: 1,
     webhook_state: null,
+    delivery: null,
     ...fields,
   };
 }

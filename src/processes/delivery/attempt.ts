@@ -5,11 +5,12 @@ import type { OutgoingRecord } from '../../domain/record.ts';
 import type { RetrySchedule } from '../../domain/retry-schedule.ts';
 import { tierAfter } from '../../domain/retry-schedule.ts';
 import type { SendWebhook, WebhookRequest } from '../../domain/send-result.ts';
+import { placeToWait } from '../../domain/setting-aside.ts';
 import { signatureHeader } from '../../domain/signature.ts';
 import type { Logger } from '../../infrastructure/telemetry/logger.ts';
 import type { Job } from './job.ts';
 import { waitingSinceMs } from './job.ts';
-import type { OutcomeRecords } from './outcome-records.ts';
+import type { FinishedAttempt, OutcomeRecords, SettingAside } from './outcome-records.ts';
 import type { Access, WebhookAccess } from './webhook-access.ts';
 
 export interface AttemptDependencies {
@@ -22,7 +23,10 @@ export interface AttemptDependencies {
   readonly userAgent: string;
   readonly log: Logger;
   readonly now: () => number;
-  readonly onAttempted: (attempt: { outcome: AttemptOutcome['kind']; durationMs: number }) => void;
+  readonly onAttempted: (attempt: FinishedAttempt) => void;
+  /** A delivery ended without an attempt. */
+  readonly onEnded: (reason: string) => void;
+  readonly onSetAside: (reason: 'webhook_unknown', target: SettingAside['kind'], count: number) => void;
 }
 
 /** What came of trying a job: what its lane learns and what Kafka must have before the input record is resolved. */
@@ -46,17 +50,26 @@ export async function attemptDelivery(job: Job, deps: AttemptDependencies): Prom
     case 'open':
       return send(job, access, deps);
     case 'closed':
+      deps.onEnded(access.reason);
       return { lane: { kind: 'skipped' }, records: deps.records.ofEnd(job, access.reason, deps.now()) };
-    case 'unknown':
-      return { lane: { kind: 'skipped' }, records: deps.records.ofSettingAside(job, firstTier(job, deps), deps.now()) };
+    case 'unknown': {
+      const target = untilKnown(job, deps);
+      deps.onSetAside('webhook_unknown', target.kind, 1);
+      return { lane: { kind: 'skipped' }, records: deps.records.ofSettingAside(job, target, deps.now()) };
+    }
   }
 }
 
-function firstTier(job: Job, { schedule }: AttemptDependencies) {
-  const tier = schedule.tiers[0];
-  return tier === undefined
-    ? { kind: 'overflow' as const, waitingSinceMs: waitingSinceMs(job) }
-    : { kind: 'tier' as const, tier, partition: null, waitingSinceMs: waitingSinceMs(job) };
+/** How long to leave a delivery whose webhook cannot be read before the database is asked again. */
+const UNKNOWN_PAUSE_MS = 5_000;
+
+function untilKnown(job: Job, { schedule, retryPartitions, now }: AttemptDependencies): SettingAside {
+  const since = waitingSinceMs(job);
+  const waiting = { rewrites: job.delivery.rewrites, waitedMs: now() - since, pauseMs: UNKNOWN_PAUSE_MS };
+  const place = placeToWait(schedule, waiting, retryPartitions(schedule.tiers[0]?.name ?? ''));
+  return place === null
+    ? { kind: 'overflow', waitingSinceMs: since }
+    : { kind: 'tier', ...place, waitingSinceMs: since };
 }
 
 async function send(
@@ -92,7 +105,7 @@ async function send(
   });
   const report = { job, webhook, request, result, outcome, decision, startedAtMs, endedAtMs };
   logAttempt(deps.log, report);
-  deps.onAttempted({ outcome: outcome.kind, durationMs: result.timings.totalUs / 1000 });
+  deps.onAttempted(report);
   return { lane: laneResultOf(outcome, endedAtMs), records: deps.records.ofAttempt(report) };
 }
 
@@ -116,13 +129,14 @@ function laneResultOf(outcome: AttemptOutcome, nowMs: number): LaneResult {
   }
 }
 
-function logAttempt(log: Logger, attempt: Parameters<OutcomeRecords['ofAttempt']>[0]): void {
+function logAttempt(log: Logger, attempt: FinishedAttempt): void {
   if (!log.isLevelEnabled('info')) return;
   const { job, outcome, decision, result } = attempt;
   log.info(
     {
       deliveryId: job.delivery.delivery_id,
       webhookId: job.delivery.webhook_id,
+      tenantId: job.delivery.tenant_id,
       eventId: job.delivery.event_id,
       eventType: job.delivery.event_type,
       attempt: job.delivery.attempt,

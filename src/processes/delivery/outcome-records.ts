@@ -73,19 +73,26 @@ export class OutcomeRecords {
 
   /** A delivery that makes room without an attempt: to overflow, or to a tier. */
   ofSettingAside(job: Job, target: SettingAside, nowMs: number): OutgoingRecord[] {
-    const delivery = { ...job.delivery, rewrites: job.delivery.rewrites + 1, waiting_since_ms: target.waitingSinceMs };
+    const delivery = rewritten(job.delivery, target.waitingSinceMs);
     const copy =
       target.kind === 'overflow'
         ? { record: this.#delivery(this.#options.topics.overflow, delivery), waitMs: 0 }
         : this.#onTier(target, delivery);
-    const note = noteEntry(job, {
-      id: this.#options.newId(),
-      kind: 'set_aside',
-      outcome: 'waiting',
-      code: null,
-      nowMs,
-    });
+    const note = this.#setAsideNote(job, 'waiting', nowMs);
     return [copy.record, this.#log({ ...note, next_attempt_at_ms: nowMs + copy.waitMs })];
+  }
+
+  /**
+   * A delivery that waits in the log until its webhook accepts something again. Nothing goes to another topic: the note
+   * carries the delivery with its body, so whoever has the note has all of it.
+   */
+  ofParking(job: Job, nowMs: number): OutgoingRecord[] {
+    const delivery = this.#options.encodeDelivery(rewritten(job.delivery, 0));
+    return [this.#log({ ...this.#setAsideNote(job, 'parked', nowMs), delivery })];
+  }
+
+  #setAsideNote(job: Job, outcome: 'waiting' | 'parked', nowMs: number): AttemptRecord {
+    return noteEntry(job, { id: this.#options.newId(), kind: 'set_aside', outcome, code: null, nowMs });
   }
 
   #onTier(
@@ -145,6 +152,10 @@ const END_SENTENCES: Readonly<Record<string, string>> = {
   webhook_gone: 'The receiver answered 410 Gone, so the webhook was disabled',
 };
 
+function rewritten(delivery: DeliveryRecord, waitingSinceMs: number): DeliveryRecord {
+  return { ...delivery, rewrites: delivery.rewrites + 1, waiting_since_ms: waitingSinceMs };
+}
+
 function retryOf(delivery: DeliveryRecord, notBeforeMs: number): DeliveryRecord {
   return {
     ...delivery,
@@ -184,6 +195,7 @@ function attemptEntry(attempt: FinishedAttempt, id: string, nextAttemptAtMs: num
     next_attempt_at_ms: nextAttemptAtMs === null ? null : Math.round(nextAttemptAtMs),
     webhook_version: webhook.version,
     webhook_state: outcome.kind === 'gone' ? 'gone' : null,
+    delivery: null,
   };
 }
 
@@ -217,6 +229,7 @@ function noteEntry(
     next_attempt_at_ms: null,
     webhook_version: 0,
     webhook_state: null,
+    delivery: null,
   };
 }
 

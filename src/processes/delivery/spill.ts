@@ -1,7 +1,9 @@
 import type { Lane } from '../../domain/lane.ts';
-import { type Lanes } from '../../domain/lanes.ts';
+import type { Lanes } from '../../domain/lanes.ts';
+import { isParking, probesOf } from '../../domain/parking.ts';
 import type { OutgoingRecord } from '../../domain/record.ts';
-import { hopTowards, type RetrySchedule, tierForWaiting } from '../../domain/retry-schedule.ts';
+import type { RetrySchedule } from '../../domain/retry-schedule.ts';
+import { placeToWait, placeTowards, type TierPlace } from '../../domain/setting-aside.ts';
 import { type Job, waitingSinceMs } from './job.ts';
 import type { OutcomeRecords, SettingAside } from './outcome-records.ts';
 
@@ -11,12 +13,29 @@ export interface SpillOptions {
   readonly retryPartitions: (tier: string) => number;
   /** Waiting jobs of all lanes from which on lanes that do not keep up give work away early. */
   readonly crowdedAt: number;
+  /** For how long a webhook must have done nothing but fail until what waits for it is parked. */
+  readonly parkAfterMs: number;
+  /** Whether the log takes parked deliveries now, as far as is known. */
+  readonly mayPark: () => boolean;
+  readonly onSetAside: (reason: SpillReason, target: SettingAside['kind'] | 'parked', count: number) => void;
 }
+
+/**
+ * Why work leaves the memory. held: its webhook pauses for longer than memory may wait. crowded: too much waits, and its
+ * lane does not keep up. waited: it could not start in time. not_due: its receiver asked for a time far away. failing: its
+ * webhook has failed for so long that it is parked.
+ */
+export type SpillReason = 'held' | 'crowded' | 'waited' | 'not_due' | 'failing';
 
 /** Jobs to set aside and the records that take their place. */
 export interface SpillBatch {
   readonly jobs: readonly Job[];
   readonly records: readonly OutgoingRecord[];
+}
+
+interface Taken {
+  readonly reason: SpillReason;
+  readonly jobs: readonly Job[];
 }
 
 /** No record may stay unresolved longer than the request timeout plus this; what has waited that long cannot start. */
@@ -44,8 +63,8 @@ export class Spill {
     const isCrowded = lanes.queued > this.#options.crowdedAt;
     const batches: SpillBatch[] = [];
     for (const lane of lanes.all()) {
-      const jobs = this.#takeFrom(lanes, lane, { isCrowded, nowMs });
-      if (jobs.length > 0) batches.push(this.#batch(jobs, nowMs, lane.heldUntilMs));
+      const taken = this.#takeFrom(lanes, lane, { isCrowded, nowMs });
+      if (taken !== null && taken.jobs.length > 0) batches.push(this.#batch(taken, nowMs, lane.heldUntilMs));
     }
     return batches;
   }
@@ -59,42 +78,64 @@ export class Spill {
       if (remainingMs > LONGEST_HOLD_MS) jobs.push(job);
       else if (remainingMs > 0) wait.push(job);
     }
-    const records = jobs.flatMap((job) => this.#setAside(job, job.delivery.not_before_ms, nowMs));
+    const records = jobs.flatMap((job) => this.#setAside(job, 'not_due', this.#towards(job, nowMs), nowMs));
     return { wait, hop: { jobs, records } };
   }
 
-  #takeFrom(lanes: Lanes<Job>, lane: Lane<Job>, { isCrowded, nowMs }: { isCrowded: boolean; nowMs: number }): Job[] {
+  #takeFrom(
+    lanes: Lanes<Job>,
+    lane: Lane<Job>,
+    { isCrowded, nowMs }: { isCrowded: boolean; nowMs: number },
+  ): Taken | null {
     const oldest = lane.queue.peek();
-    if (oldest === undefined) return [];
-    if (lane.heldUntilMs - nowMs > LONGEST_HOLD_MS) return lanes.extract(lane, () => true);
+    if (oldest === undefined) return null;
+    if (isParking(lane, nowMs, this.#options.parkAfterMs) && this.#options.mayPark()) {
+      return { reason: 'failing', jobs: this.#allButProbe(lanes, lane, nowMs) };
+    }
+    if (lane.heldUntilMs - nowMs > LONGEST_HOLD_MS) return { reason: 'held', jobs: lanes.extract(lane, () => true) };
     if (isCrowded && nowMs - oldest.receivedAtMs > CROWDED_WAIT_MS) {
       let kept = 0;
-      return lanes.extract(lane, () => kept++ >= KEPT_WHEN_CROWDED);
+      return { reason: 'crowded', jobs: lanes.extract(lane, () => kept++ >= KEPT_WHEN_CROWDED) };
     }
-    if (nowMs - oldest.receivedAtMs <= LONGEST_WAIT_MS) return [];
-    return lanes.extract(lane, (job) => nowMs - job.receivedAtMs > LONGEST_WAIT_MS);
+    if (nowMs - oldest.receivedAtMs <= LONGEST_WAIT_MS) return null;
+    return { reason: 'waited', jobs: lanes.extract(lane, (job) => nowMs - job.receivedAtMs > LONGEST_WAIT_MS) };
   }
 
-  #batch(jobs: readonly Job[], nowMs: number, heldUntilMs: number): SpillBatch {
-    return { jobs, records: jobs.flatMap((job) => this.#setAside(job, heldUntilMs, nowMs)) };
+  #allButProbe(lanes: Lanes<Job>, lane: Lane<Job>, nowMs: number): Job[] {
+    let probes = lane.heldUntilMs - nowMs > LONGEST_HOLD_MS ? 0 : probesOf(lane);
+    return lanes.extract(lane, (job) => probes-- <= 0 || nowMs - job.receivedAtMs > LONGEST_WAIT_MS);
   }
 
-  #setAside(job: Job, untilMs: number, nowMs: number): OutgoingRecord[] {
-    return this.#options.records.ofSettingAside(job, this.#targetOf(job, untilMs, nowMs), nowMs);
+  #batch({ jobs, reason }: Taken, nowMs: number, heldUntilMs: number): SpillBatch {
+    if (reason === 'failing') {
+      this.#options.onSetAside(reason, 'parked', jobs.length);
+      return { jobs, records: jobs.flatMap((job) => this.#options.records.ofParking(job, nowMs)) };
+    }
+    const records = jobs.flatMap((job) => this.#setAside(job, reason, this.#toWait(job, heldUntilMs, nowMs), nowMs));
+    return { jobs, records };
   }
 
-  /** A known pause leads to the tier that fits it; else first to overflow, then down the tiers by the time waited. */
-  #targetOf(job: Job, untilMs: number, nowMs: number): SettingAside {
+  #setAside(job: Job, reason: SpillReason, place: TierPlace | null, nowMs: number): OutgoingRecord[] {
     const since = waitingSinceMs(job);
-    const { schedule } = this.#options;
-    if (untilMs - nowMs > LONGEST_HOLD_MS) {
-      const partitions = this.#options.retryPartitions(schedule.tiers[0]?.name ?? '');
-      const hop = hopTowards(schedule, untilMs - nowMs, partitions);
-      if (hop !== null) return { kind: 'tier', ...hop, waitingSinceMs: since };
-    }
-    const tier = job.delivery.rewrites === 0 ? null : tierForWaiting(schedule, nowMs - since);
-    return tier === null
-      ? { kind: 'overflow', waitingSinceMs: since }
-      : { kind: 'tier', tier, partition: null, waitingSinceMs: since };
+    const target: SettingAside =
+      place === null ? { kind: 'overflow', waitingSinceMs: since } : { kind: 'tier', ...place, waitingSinceMs: since };
+    this.#options.onSetAside(reason, target.kind, 1);
+    return this.#options.records.ofSettingAside(job, target, nowMs);
+  }
+
+  #towards({ delivery }: Job, nowMs: number): TierPlace | null {
+    const { rewrites, not_before_ms: notBeforeMs } = delivery;
+    return placeTowards(this.#options.schedule, { rewrites, remainingMs: notBeforeMs - nowMs }, this.#partitions);
+  }
+
+  /** A short pause is waited for like a free slot. */
+  #toWait(job: Job, heldUntilMs: number, nowMs: number): TierPlace | null {
+    const pauseMs = heldUntilMs - nowMs > LONGEST_HOLD_MS ? heldUntilMs - nowMs : 0;
+    const waiting = { rewrites: job.delivery.rewrites, waitedMs: nowMs - waitingSinceMs(job), pauseMs };
+    return placeToWait(this.#options.schedule, waiting, this.#partitions);
+  }
+
+  get #partitions(): number {
+    return this.#options.retryPartitions(this.#options.schedule.tiers[0]?.name ?? '');
   }
 }

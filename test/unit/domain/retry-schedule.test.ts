@@ -7,7 +7,6 @@ import {
   partitionDelayMs,
   type RetrySchedule,
   tierAfter,
-  tierForWaiting,
 } from '../../../src/domain/retry-schedule.ts';
 
 const DEFAULT = ['5s', '1m', '5m', '30m', '2h', '6h', '12h', '24h', '24h'];
@@ -55,12 +54,6 @@ test.each([
 
 test('a wait shorter than any tier is spent in memory', () => {
   expect(hopTowards(schedule(), 3_900, 6)).toBeNull();
-});
-
-test('what has waited long for a slot goes to a longer tier each time', () => {
-  expect(tierForWaiting(schedule(), 45_000)?.name).toBe('1m');
-  expect(tierForWaiting(schedule(), 90_000)?.name).toBe('5m');
-  expect(tierForWaiting(schedule(), 100 * 3_600_000)?.name).toBe('24h');
 });
 
 const at = { nowMs: 1_000_000, partitions: 6 };

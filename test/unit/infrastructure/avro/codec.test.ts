@@ -62,6 +62,7 @@ const attempt: AttemptRecord = {
   next_attempt_at_ms: 1_768_818_900_789,
   webhook_version: 12,
   webhook_state: null,
+  delivery: null,
 };
 
 async function registered() {
