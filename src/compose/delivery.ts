@@ -39,16 +39,16 @@ export function composeSender({ config }: Foundation): WebhookSender {
 
 /** Builds the delivery role: lanes, attempts, outcomes. `retryPartitions` counts the partitions of a tier's topic. */
 export function composeDelivery(
-  { base, codecs }: PipelineParts,
+  { base, codecs, lag }: PipelineParts,
   {
     sender,
     keyRing,
     retryPartitions,
   }: { sender: WebhookSender; keyRing: KeyRing; retryPartitions: (tier: string) => number },
 ): RoleParts {
-  const { config, names, log } = base;
+  const { names, log } = base;
   const metrics = base.metrics.delivery;
-  const schedule = config.retry;
+  const { retry: schedule, delivery: limits } = base.config;
   const records = new OutcomeRecords({
     topics: names,
     schedule,
@@ -65,7 +65,7 @@ export function composeDelivery(
     records,
     schedule,
     retryPartitions,
-    timeoutMs: config.delivery.timeoutMs,
+    timeoutMs: limits.timeoutMs,
     userAgent: `Posthorn/${VERSION}`,
     log,
     now: Date.now,
@@ -76,16 +76,7 @@ export function composeDelivery(
   const engine: DeliveryEngine = new DeliveryEngine(limitsOf(base), {
     decodeDelivery: (value) => codecs.delivery.decode(value),
     attempt: (job) => attemptDelivery(job, attempt),
-    spill: new Spill({
-      records,
-      schedule,
-      retryPartitions,
-      crowdedAt: CROWDED_AT,
-      parkAfterMs: config.delivery.parkAfterMs,
-      // Parked deliveries are released from PostgreSQL: none are parked while nobody knows whether it answers.
-      mayPark: () => base.webhooks.waitsFor() === null,
-      onSetAside: metrics.setAside,
-    }),
+    spill: createSpill(base, records, retryPartitions),
     publish: (outgoing) => base.publisher.publish(outgoing),
     unreadable: (record, error) => {
       metrics.died('decode_failed');
@@ -98,9 +89,27 @@ export function composeDelivery(
   });
   const consumer: TrackedConsumer = createConsumer(base, engine);
   base.webhooks.onChange((ids) => engine.webhooksChanged(ids));
+  lag.follow('delivery', consumer);
   metrics.follow(schedule);
   metrics.watch(() => stateOf(engine, consumer, sender), Date.now);
   return { services: [deliveryService(base, { engine, consumer, sender })], checks: [] };
+}
+
+function createSpill(
+  { config, webhooks, metrics }: Foundation,
+  records: OutcomeRecords,
+  retryPartitions: (tier: string) => number,
+) {
+  return new Spill({
+    records,
+    schedule: config.retry,
+    retryPartitions,
+    crowdedAt: CROWDED_AT,
+    parkAfterMs: config.delivery.parkAfterMs,
+    // Parked deliveries are released from PostgreSQL: none are parked while nobody knows whether it answers.
+    mayPark: () => webhooks.waitsFor() === null,
+    onSetAside: metrics.delivery.setAside,
+  });
 }
 
 function stateOf(engine: DeliveryEngine, consumer: TrackedConsumer, sender: WebhookSender): DeliveryState {
@@ -124,6 +133,7 @@ function createConsumer(base: Foundation, engine: DeliveryEngine): TrackedConsum
     windowRecords: WINDOW_RECORDS,
     commitEagerlyAt: Math.max(1, Math.floor(config.delivery.maxUncommitted / 2)),
     onCommitted: () => engine.pump(),
+    observer: base.metrics.kafka.consumer('delivery'),
     onFatal: base.onFatal,
   });
 }

@@ -105,6 +105,12 @@ export class ClusterAdmin implements Service {
     return topics.filter((topic) => topic.startsWith(this.#names.retryPrefix)).toSorted();
   }
 
+  /** One past the newest record of each partition of a topic. */
+  async endOffsets(topic: string): Promise<{ partition: number; end: number }[]> {
+    const offsets = await this.#admin.fetchTopicOffsets(topic);
+    return offsets.map(({ partition, high }) => ({ partition, end: Number(high) }));
+  }
+
   /** Rejects with what is missing while `posthorn bootstrap` has not run. */
   async requireTopics(config: Config): Promise<void> {
     const plans = planInternalTopics({ names: this.#names, tiers: config.retry.tiers, partitions: null });

@@ -7,7 +7,7 @@ import { createCatalogueRefresh } from './catalogue-refresh.ts';
 import type { PipelineParts, RoleParts } from './roles.ts';
 
 /** Builds the recorder: attempts, events and dead letters into PostgreSQL. */
-export function composeRecorder({ base, cluster, codecs }: PipelineParts): RoleParts {
+export function composeRecorder({ base, cluster, codecs, lag }: PipelineParts): RoleParts {
   const { names, log, config } = base;
   const store = openRecorderStore({ url: config.databaseUrl, retentionDays: config.retentionDays, now: Date.now, log });
   const reader = createEventReader({
@@ -35,8 +35,10 @@ export function composeRecorder({ base, cluster, codecs }: PipelineParts): RoleP
     topics: async () => [...(await cluster.inputTopics()), names.attempts, names.deadDeliveries, names.deadEvents],
     handler: recorder,
     log,
+    observer: base.metrics.kafka.consumer('recorder'),
     onFatal: base.onFatal,
   });
+  lag.follow('recorder', consumer);
   const retention = new Retention({ tidyDays: () => store.tidyDays(), log });
   const service = {
     name: 'recorder',

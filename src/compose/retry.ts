@@ -1,4 +1,5 @@
 import { TrackedConsumer } from '../infrastructure/kafka/consumer.ts';
+import type { Reading } from '../infrastructure/telemetry/metric-set.ts';
 import { RetryMover } from '../processes/retry-mover.ts';
 import type { PipelineParts, RoleParts } from './roles.ts';
 
@@ -6,7 +7,7 @@ import type { PipelineParts, RoleParts } from './roles.ts';
 const MAX_BYTES_PER_PARTITION = 128 * 1024;
 
 /** Builds the retry role: due records move from their tier to `deliveries.ready`. */
-export function composeRetry({ base, cluster }: PipelineParts): RoleParts {
+export function composeRetry({ base, cluster, lag }: PipelineParts): RoleParts {
   const { names, log } = base;
   const mover = new RetryMover({
     publish: (records) => base.publisher.publish(records),
@@ -24,8 +25,13 @@ export function composeRetry({ base, cluster }: PipelineParts): RoleParts {
     handler: mover,
     log,
     maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+    observer: base.metrics.kafka.consumer('retry'),
     onFatal: base.onFatal,
   });
+  lag.follow('retry', consumer);
+  base.metrics.kafka.retryOverdue.from(() =>
+    [...mover.overdueMs()].map(([topic, ms]): Reading => [[topic.slice(names.retryPrefix.length)], ms / 1000]),
+  );
   const service = {
     name: 'retry',
     start: async () => {

@@ -1,3 +1,4 @@
+import type { LagWatch } from '../infrastructure/kafka/lag-watch.ts';
 import type { Service } from '../infrastructure/lifecycle.ts';
 import type { ReadinessCheck } from '../processes/ops-server.ts';
 import type { AttemptCodec, ClusterAdmin, DeliveryCodec, Foundation } from './foundation.ts';
@@ -10,6 +11,7 @@ export type Role = (typeof ROLES)[number];
 export interface PipelineParts {
   readonly base: Foundation;
   readonly cluster: ClusterAdmin;
+  readonly lag: LagWatch;
   readonly codecs: { readonly delivery: DeliveryCodec; readonly attempt: AttemptCodec };
 }
 

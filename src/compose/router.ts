@@ -9,7 +9,7 @@ import { type PipelineParts, type RoleParts, within } from './roles.ts';
 const DRAIN_MS = 10_000;
 
 /** Builds the router: events in, deliveries out. */
-export function composeRouter({ base, cluster, codecs }: PipelineParts): RoleParts {
+export function composeRouter({ base, cluster, codecs, lag }: PipelineParts): RoleParts {
   const { names, log, metrics } = base;
   const index = followWebhooks(base);
   const reader = createEventReader({
@@ -38,8 +38,10 @@ export function composeRouter({ base, cluster, codecs }: PipelineParts): RolePar
     topics: () => cluster.inputTopics(),
     handler: router,
     log,
+    observer: base.metrics.kafka.consumer('router'),
     onFatal: base.onFatal,
   });
+  lag.follow('router', consumer);
   const service = {
     name: 'router',
     start: () => consumer.start(),

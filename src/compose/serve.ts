@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import { AppError } from '../domain/errors.ts';
 import { type KeyRing, NONCE_BYTES, parseKeyRing } from '../domain/secret-box.ts';
 import type { WebhookSender } from '../infrastructure/http/webhook-sender.ts';
+import { LagWatch } from '../infrastructure/kafka/lag-watch.ts';
 import { type Service, stopAll } from '../infrastructure/lifecycle.ts';
 import { checkSecretKeys } from '../infrastructure/postgres/secret-key-check.ts';
 import type { Logger } from '../infrastructure/telemetry/logger.ts';
@@ -11,6 +12,7 @@ import { createOpsServer, type OpsServer, type ReadinessCheck } from '../process
 import { VERSION } from '../version.ts';
 import { composeApi } from './api.ts';
 import { composeDelivery, composeSender } from './delivery.ts';
+import { type WatchedDependencies, watchDependencies } from './dependencies.ts';
 import {
   ClusterAdmin,
   createFoundation,
@@ -20,6 +22,7 @@ import {
   waitForDatabase,
   waitForKafka,
 } from './foundation.ts';
+import { showCaches, showLag, showSecrets } from './gauges.ts';
 import { composeRecorder } from './recorder.ts';
 import { composeRetry } from './retry.ts';
 import { type PipelineParts, type Role, type RoleParts } from './roles.ts';
@@ -57,6 +60,7 @@ class Serving implements ServingProcess {
   readonly #started: Service[] = [];
   readonly #checks: ReadinessCheck[];
   readonly #ops: OpsServer;
+  readonly #watch: WatchedDependencies;
   #apiPort: number | null = null;
   #waitsFor: string | null = 'start';
   #stopping: Promise<void> | null = null;
@@ -68,6 +72,8 @@ class Serving implements ServingProcess {
     const { config, log, onFatal } = options;
     this.#base = createFoundation({ config, log, metrics, onFatal });
     this.#checks = [{ name: 'start', check: () => (this.#stopping === null ? this.#waitsFor : 'stopping') }];
+    this.#watch = watchDependencies(this.#base, options.roles);
+    this.#checks.push(...this.#watch.checks);
     this.#ops = createOpsServer({
       ...listening(options),
       port: config.opsPort,
@@ -113,8 +119,10 @@ class Serving implements ServingProcess {
     await this.#run(this.#ops);
     // Said before anything is waited for: with port 0 nobody could ask /readyz otherwise.
     this.#base.log.info({ opsUrl: this.opsUrl }, 'serve.ops_listening');
+    await this.#run(this.#watch);
     const readiness = { signal: this.#abort.signal, onState: (state: string | null) => void (this.#waitsFor = state) };
     await waitForDatabase(this.#base, readiness);
+    if (keyRing !== null) showSecrets(this.#base, keyRing);
     if (keyRing !== null) await checkSecretKeys(this.#base.database, keyRing, randomBytes(NONCE_BYTES));
     await this.#startCaches();
     const sender = keyRing === null ? null : composeSender(this.#base);
@@ -143,6 +151,7 @@ class Serving implements ServingProcess {
     for (const service of [webhooks, eventTypes, feed]) await this.#run(service);
     this.#checks.push({ name: 'webhooks', check: () => webhooks.waitsFor() });
     this.#checks.push({ name: 'event types', check: () => eventTypes.waitsFor() });
+    showCaches(this.#base);
   }
 
   async #startApi(sender: WebhookSender | null, keyRing: KeyRing | null): Promise<void> {
@@ -163,7 +172,10 @@ class Serving implements ServingProcess {
     await waitForKafka(base, cluster, tools.readiness);
     const codecs = await waitForCodecs(base, tools.readiness);
     await this.#run(base.publisher);
-    const parts = { base, cluster, codecs };
+    const lag = new LagWatch({ endOffsets: (topic) => cluster.endOffsets(topic), now: Date.now, log: base.log });
+    showLag(base, lag);
+    await this.#run(lag);
+    const parts = { base, cluster, codecs, lag };
     for (const role of this.#options.roles) {
       const composed = await composeRole(role, parts, tools);
       for (const service of composed.services) await this.#run(service);

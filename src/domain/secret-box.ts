@@ -46,6 +46,11 @@ export function sealSecret(ring: KeyRing, boundTo: string, secret: string, nonce
   return `${FORMAT}.${ring.current.id}.${sealed.toString('base64url')}`;
 }
 
+/** Whether the key of this id encrypted it. */
+export function isSealedWith(keyId: string, sealed: string): boolean {
+  return sealed.split('.', 2)[1] === keyId;
+}
+
 /** Decrypts what `sealSecret` made; throws `secret_unreadable` when the key is missing or wrong, or the row is another. */
 export function openSecret(ring: KeyRing, boundTo: string, sealed: string): string {
   const [format, keyId = '', payload = ''] = sealed.split('.');

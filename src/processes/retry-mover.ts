@@ -53,6 +53,17 @@ export class RetryMover implements PartitionHandler, Service {
     await Promise.all(this.#moving);
   }
 
+  /** For how long the first record of each topic has been due, milliseconds; 0 while none of it is. */
+  overdueMs(): ReadonlyMap<string, number> {
+    const overdue = new Map<string, number>();
+    for (const { partition, records, waitMs } of this.#waiting.values()) {
+      const head = records.peek();
+      const ms = head === undefined ? 0 : Math.max(0, this.#deps.now() - head.timestampMs - waitMs);
+      overdue.set(partition.topic, Math.max(ms, overdue.get(partition.topic) ?? 0));
+    }
+    return overdue;
+  }
+
   async onAssigned({ topic, partition }: AssignedPartition): Promise<null> {
     const delayMs = parseDelayMs(topic.slice(this.#deps.topics.retryPrefix.length));
     const partitions = await this.#deps.partitionCount(topic);

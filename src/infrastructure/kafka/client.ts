@@ -10,19 +10,31 @@ export interface KafkaConnection {
   readonly sasl: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string } | null;
 }
 
+/** How long a client tries before it gives up. */
+export interface KafkaPatience {
+  readonly retries: number;
+  /** Of connecting and of a request, milliseconds. */
+  readonly timeoutMs: number;
+}
+
 /**
  * A kafkajs client. `clientId` is ordered and stable per replica (`posthorn-delivery-0`): brokers build member ids from
  * it and assigners sort member ids, so a restarted replica gets its partitions back.
  */
-export function createKafkaClient(connection: KafkaConnection, clientId: string, log: Logger): Kafka {
+export function createKafkaClient(
+  connection: KafkaConnection,
+  clientId: string,
+  log: Logger,
+  patience: KafkaPatience = { retries: 8, timeoutMs: 30_000 },
+): Kafka {
   guardRequestQueue();
   const config: KafkaConfig = {
     clientId,
     brokers: [...connection.brokers],
     ssl: connection.ssl,
     connectionTimeout: 3000,
-    requestTimeout: 30_000,
-    retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 1000 },
+    requestTimeout: patience.timeoutMs,
+    retry: { retries: patience.retries, initialRetryTime: 100, maxRetryTime: 1000 },
     logLevel: logLevel.WARN,
     logCreator: () => (entry) => forward(log, entry),
   };

@@ -41,7 +41,7 @@ export class LagWatch implements Service {
   readonly #followed: Followed[] = [];
   readonly #ends = new Map<string, KnownEnd>();
   #timer: NodeJS.Timeout | null = null;
-  #asking: Promise<void> = Promise.resolve();
+  #asking: Promise<void> | null = null;
 
   constructor(options: LagWatchOptions) {
     this.#options = options;
@@ -108,20 +108,26 @@ export class LagWatch implements Service {
   }
 
   #ask(): void {
-    this.#asking = this.#asking.then(() => this.#askOnce());
+    this.#asking ??= this.#askOnce().finally(() => {
+      this.#asking = null;
+    });
   }
 
   async #askOnce(): Promise<void> {
     const topics = new Set([...this.#states()].map(({ state }) => state.topic));
     try {
       for (const topic of topics) {
-        if (this.#timer === null) return;
-        const ends = new Map((await this.#options.endOffsets(topic)).map(({ partition, end }) => [partition, end]));
-        for (const { state } of this.#states()) if (state.topic === topic) this.#note(state, ends.get(state.partition));
+        if (this.#timer !== null) await this.#askAbout(topic);
       }
     } catch (error) {
+      // What is known stays; whether Kafka answers is for others to say.
       this.#options.log.debug({ error: String(error) }, 'lag.unknown');
     }
+  }
+
+  async #askAbout(topic: string): Promise<void> {
+    const ends = new Map((await this.#options.endOffsets(topic)).map(({ partition, end }) => [partition, end]));
+    for (const { state } of this.#states()) if (state.topic === topic) this.#note(state, ends.get(state.partition));
   }
 
   #note(state: PartitionState, end: number | undefined): void {

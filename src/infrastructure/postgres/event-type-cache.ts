@@ -38,6 +38,11 @@ export class EventTypeCache implements Service, Catalogue {
     return this.#cache.waitsFor();
   }
 
+  /** Since the catalogue was last compared with PostgreSQL, milliseconds. */
+  get ageMs(): number {
+    return this.#cache.ageMs;
+  }
+
   /** True once the catalogue was read for the first time. */
   get isLoaded(): boolean {
     return this.#cache.isLoaded;

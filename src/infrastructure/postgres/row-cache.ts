@@ -40,6 +40,7 @@ export class RowCache<Row> implements Service {
   #refreshing: Promise<void> | null = null;
   #loaded: PromiseWithResolvers<void> | null = null;
   #isLoaded = false;
+  #comparedMs = Number.NEGATIVE_INFINITY;
   #running = false;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -74,6 +75,11 @@ export class RowCache<Row> implements Service {
   /** Null when the rows are current; else what it waits for, for readiness reports. */
   waitsFor(): string | null {
     return this.#isLoaded && this.#failures === 0 ? null : 'PostgreSQL';
+  }
+
+  /** Since all rows were last compared with PostgreSQL, milliseconds; infinite before the first time. */
+  get ageMs(): number {
+    return performance.now() - this.#comparedMs;
   }
 
   /** True once all rows were read for the first time: from then on they can be used, whatever PostgreSQL does. */
@@ -179,6 +185,7 @@ export class RowCache<Row> implements Service {
   }
 
   #markLoaded(): void {
+    this.#comparedMs = performance.now();
     this.#isLoaded = true;
     this.#loaded?.resolve();
   }

@@ -37,6 +37,11 @@ export class WebhookCache implements Service, WebhookDirectory {
     return this.#cache.waitsFor();
   }
 
+  /** Since the webhooks were last compared with PostgreSQL, milliseconds. */
+  get ageMs(): number {
+    return this.#cache.ageMs;
+  }
+
   /** True once all webhooks were read for the first time. */
   get isLoaded(): boolean {
     return this.#cache.isLoaded;
