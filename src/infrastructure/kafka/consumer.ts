@@ -193,7 +193,8 @@ export class TrackedConsumer implements Service {
       this.#noteJoin(payload);
       this.#ownership.assign(payload.memberAssignment);
     });
-    consumer.on(events.FETCH, ({ payload }) => this.#watchdog.noteFetch(payload.nodeId));
+    // kafkajs declares a number here and gives the text of one; metadata, with which it is compared, has numbers.
+    consumer.on(events.FETCH, ({ payload }) => this.#watchdog.noteFetch(Number(payload.nodeId)));
     consumer.on(events.END_BATCH_PROCESS, ({ payload }) => {
       if (payload.batchSize === 0) this.#ownership.noteEmptyBatch(payload);
     });

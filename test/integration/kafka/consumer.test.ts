@@ -215,3 +215,35 @@ test('a stop right after a join leaves no connection open that would keep the pr
   }
   await waitUntil(() => connections() <= before, { timeoutMs: 5_000, what: 'the end of all connections' });
 });
+
+test('a member that reads is not taken for one that has stopped, however far behind it is', async () => {
+  const { topic, groupId, publisher } = await setUp();
+  const sessionTimeoutMs = 1_000;
+  const fatal: AppError[] = [];
+  let last = -1;
+  const consumer = new TrackedConsumer({
+    kafka: testKafka(),
+    groupId,
+    topics: async () => [topic],
+    log: createSilentLogger(),
+    sessionTimeoutMs,
+    onFatal: (error) => fatal.push(error),
+    handler: {
+      onRecords: (partition, records) => {
+        last = records.at(-1)?.offset ?? last;
+        partition.resolveThrough(last);
+      },
+    },
+  });
+  await consumer.start();
+  cleanups.push(() => consumer.stop());
+  const startedMs = performance.now();
+  let published = 0;
+  // Always more to read, for longer than a silent client would be forgiven (three session timeouts, seen at the next check).
+  while (performance.now() - startedMs < 6 * sessionTimeoutMs) {
+    await publisher.publish(numbered(topic, published, 500));
+    published += 500;
+  }
+  await waitUntil(() => last === published - 1, { what: 'that all is read' });
+  expect(fatal).toEqual([]);
+});
