@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { AppError } from './domain/errors.ts';
 import { createRetrySchedule, type RetrySchedule } from './domain/retry-schedule.ts';
+import type { TraceSampling } from './infrastructure/telemetry/tracing.ts';
 import { cacheFolder } from './local/cache-folder.ts';
 import { SETTINGS, type Setting } from './settings.ts';
+import { readTracing } from './tracing-config.ts';
 
 /** The whole configuration, read once and frozen; each part is handed only its slice. */
 export interface Config {
@@ -51,6 +53,8 @@ export interface Config {
   /** `id:base64key,…`; null when the roles of this process need none. */
   readonly secretKeys: string | null;
   readonly logLevel: string;
+  /** Null while traces are off. */
+  readonly tracing: TraceSampling | null;
   /** For the commands of tenants. */
   readonly apiUrl: string;
   readonly apiKey: string | null;
@@ -70,7 +74,8 @@ export function loadEnvFile(): void {
 export function readConfig(environment: Environment = process.env): Config {
   const problems: string[] = [];
   const reader = new SettingReader(environment, problems);
-  const config = assemble(reader);
+  const tracing = readTracing(environment, (problem) => problems.push(problem));
+  const config = { ...assemble(reader), tracing };
   if (problems.length > 0) {
     const list = problems.map((problem) => `  - ${problem}`).join('\n');
     throw new AppError('misconfigured', `The configuration has ${problems.length} problem(s):\n${list}`);
@@ -103,7 +108,7 @@ export function looseningsOf({ egress }: Config): string[] {
   return lines;
 }
 
-function assemble(read: SettingReader): Config {
+function assemble(read: SettingReader): Omit<Config, 'tracing'> {
   return {
     kafka: {
       brokers: read.list('POSTHORN_KAFKA_BROKERS', /^[^\s:,]+:\d{1,5}$|^\[[0-9a-fA-F:]+\]:\d{1,5}$/, 'host:port'),

@@ -8,6 +8,7 @@ import { webhookSecretBinding } from '../domain/webhook-secret.ts';
 import { createWebhookSender, type WebhookSender } from '../infrastructure/http/webhook-sender.ts';
 import { TrackedConsumer } from '../infrastructure/kafka/consumer.ts';
 import type { DeliveryState } from '../infrastructure/telemetry/delivery-metrics.ts';
+import type { Tracing } from '../infrastructure/telemetry/tracing.ts';
 import { attemptDelivery } from '../processes/delivery/attempt.ts';
 import { DeliveryEngine } from '../processes/delivery/engine.ts';
 import { type FinishedAttempt, OutcomeRecords } from '../processes/delivery/outcome-records.ts';
@@ -18,6 +19,7 @@ import { VERSION } from '../version.ts';
 import { egressPolicyOf } from './egress.ts';
 import type { Foundation } from './foundation.ts';
 import { type PipelineParts, type RoleParts, within } from './roles.ts';
+import { traceAttempt } from './tracing.ts';
 
 /** Offsets between watermark and newest record of a partition: their completion map always fits into a commit. */
 const WINDOW_RECORDS = 10_000;
@@ -39,7 +41,7 @@ export function composeSender({ config }: Foundation): WebhookSender {
 
 /** Builds the delivery role: lanes, attempts, outcomes. `retryPartitions` counts the partitions of a tier's topic. */
 export function composeDelivery(
-  { base, codecs, lag }: PipelineParts,
+  { base, codecs, lag, tracing }: PipelineParts,
   {
     sender,
     keyRing,
@@ -69,7 +71,7 @@ export function composeDelivery(
     userAgent: `Posthorn/${VERSION}`,
     log,
     now: Date.now,
-    onAttempted: (finished: FinishedAttempt) => metrics.attempted(finished.job.delivery, finished),
+    onAttempted: followAttempts(base, tracing),
     onEnded: metrics.died,
     onSetAside: metrics.setAside,
   };
@@ -93,6 +95,16 @@ export function composeDelivery(
   metrics.follow(schedule);
   metrics.watch(() => stateOf(engine, consumer, sender), Date.now);
   return { services: [deliveryService(base, { engine, consumer, sender })], checks: [] };
+}
+
+/** What is told of an attempt besides its log line; nothing of traces is called while they are off. */
+function followAttempts({ metrics, names }: Foundation, tracing: Tracing | null): (finished: FinishedAttempt) => void {
+  const measure = (finished: FinishedAttempt) => metrics.delivery.attempted(finished.job.delivery, finished);
+  if (tracing === null) return measure;
+  return (finished) => {
+    measure(finished);
+    traceAttempt(tracing, names.group('delivery'), finished);
+  };
 }
 
 function createSpill(

@@ -1,5 +1,6 @@
 import type { LagWatch } from '../infrastructure/kafka/lag-watch.ts';
 import type { Service } from '../infrastructure/lifecycle.ts';
+import type { Tracing } from '../infrastructure/telemetry/tracing.ts';
 import type { ReadinessCheck } from '../processes/ops-server.ts';
 import type { AttemptCodec, ClusterAdmin, DeliveryCodec, Foundation } from './foundation.ts';
 
@@ -12,6 +13,8 @@ export interface PipelineParts {
   readonly base: Foundation;
   readonly cluster: ClusterAdmin;
   readonly lag: LagWatch;
+  /** Null while traces are off. */
+  readonly tracing: Tracing | null;
   readonly codecs: { readonly delivery: DeliveryCodec; readonly attempt: AttemptCodec };
 }
 

@@ -9,7 +9,7 @@ import { type PipelineParts, type RoleParts, within } from './roles.ts';
 const DRAIN_MS = 10_000;
 
 /** Builds the router: events in, deliveries out. */
-export function composeRouter({ base, cluster, codecs, lag }: PipelineParts): RoleParts {
+export function composeRouter({ base, cluster, codecs, lag, tracing }: PipelineParts): RoleParts {
   const { names, log, metrics } = base;
   const index = followWebhooks(base);
   const reader = createEventReader({
@@ -22,6 +22,11 @@ export function composeRouter({ base, cluster, codecs, lag }: PipelineParts): Ro
     match: (event) => index.match(event),
     encodeDelivery: (delivery) => codecs.delivery.encode(delivery),
     publish: (records) => base.publisher.publish(records),
+    trace:
+      tracing === null
+        ? null
+        : ({ topic, partition, offset }, event) =>
+            tracing.route(event, { topic, partition, offset, group: names.group('router') }),
     topics: names,
     log,
     now: Date.now,

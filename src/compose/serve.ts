@@ -27,6 +27,7 @@ import { composeRecorder } from './recorder.ts';
 import { composeRetry } from './retry.ts';
 import { type PipelineParts, type Role, type RoleParts } from './roles.ts';
 import { composeRouter } from './router.ts';
+import { createTracing } from './tracing.ts';
 
 export interface ServeOptions {
   readonly config: Config;
@@ -175,7 +176,9 @@ class Serving implements ServingProcess {
     const lag = new LagWatch({ endOffsets: (topic) => cluster.endOffsets(topic), now: Date.now, log: base.log });
     showLag(base, lag);
     await this.#run(lag);
-    const parts = { base, cluster, codecs, lag };
+    const tracing = await createTracing(base);
+    if (tracing !== null) await this.#run(tracing);
+    const parts = { base, cluster, codecs, lag, tracing };
     for (const role of this.#options.roles) {
       const composed = await composeRole(role, parts, tools);
       for (const service of composed.services) await this.#run(service);

@@ -7,6 +7,7 @@ import type { Event, EventReadResult } from '../domain/event.ts';
 import type { ConsumedRecord, OutgoingRecord, PublishRecords } from '../domain/record.ts';
 import type { CachedWebhook } from '../domain/webhook.ts';
 import type { Logger } from '../infrastructure/telemetry/logger.ts';
+import type { RouteSpan } from '../infrastructure/telemetry/tracing.ts';
 import { deadEventRecord } from './dead-event.ts';
 import { PartitionChains } from './partition-chains.ts';
 
@@ -19,6 +20,8 @@ export interface RouterDependencies {
   readonly topics: { readonly deliveries: string; readonly deadEvents: string };
   readonly log: Logger;
   readonly now: () => number;
+  /** Begins to follow an event; null while nobody follows traces. */
+  readonly trace: ((record: ConsumedRecord, event: Event) => RouteSpan) | null;
   /** Counts what was routed, for metrics. */
   readonly onRouted: (counts: RoutedCounts) => void;
 }
@@ -58,6 +61,7 @@ export class Router implements PartitionHandler {
 
   async #route(partition: AssignedPartition, records: readonly ConsumedRecord[]): Promise<void> {
     const outgoing: OutgoingRecord[] = [];
+    const traced: { span: RouteSpan; deliveries: number }[] = [];
     const counts: RoutedCounts = { types: new Map(), rejections: new Map(), deliveries: 0 };
     for (const record of records) {
       const read = this.#deps.readEvent(record);
@@ -68,12 +72,17 @@ export class Router implements PartitionHandler {
         outgoing.push(deadEventRecord(this.#deps.topics.deadEvents, record, result.rejection, this.#deps.now()));
       } else {
         countOne(counts.types, result.event.type);
-        counts.deliveries += this.#fanOut(record, result.event, outgoing);
+        const span = this.#deps.trace?.(record, result.event) ?? null;
+        const event = span === null ? result.event : { ...result.event, traceparent: span.traceparent };
+        const deliveries = this.#fanOut(record, event, outgoing);
+        counts.deliveries += deliveries;
+        if (span !== null) traced.push({ span, deliveries });
       }
     }
     if (await this.#publishPatiently(partition, outgoing)) {
       partition.resolveThrough(records.at(-1)?.offset ?? -1);
       this.#deps.onRouted(counts);
+      for (const { span, deliveries } of traced) span.end(deliveries);
     }
   }
 
