@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Kafka } from 'kafkajs';
 import { createKafkaClient } from '../../src/infrastructure/kafka/client.ts';
+import { untilLed } from '../../src/infrastructure/kafka/topics.ts';
 import { createSilentLogger } from '../../src/infrastructure/telemetry/logger.ts';
 import { testServers } from './servers.ts';
 import { unique } from './unique.ts';
@@ -22,8 +23,9 @@ export async function createTopic(kafka: Kafka, topic: string, partitions = 1, r
   try {
     await admin.createTopics({
       topics: [{ topic, numPartitions: partitions, replicationFactor }],
-      waitForLeaders: true,
+      waitForLeaders: false,
     });
+    await untilLed(admin, [topic]);
   } finally {
     await admin.disconnect();
   }

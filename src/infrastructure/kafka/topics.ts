@@ -114,7 +114,7 @@ export async function createTopics(
 const LEADERS_TIMEOUT_MS = 30_000;
 
 /** Resolves when every partition has a leader. kafkajs' own wait fails on a busy broker that does not know the topic yet. */
-async function untilLed(admin: Admin, topics: string[]): Promise<void> {
+export async function untilLed(admin: Admin, topics: string[]): Promise<void> {
   for (const deadlineMs = performance.now() + LEADERS_TIMEOUT_MS; ; ) {
     try {
       const metadata = await admin.fetchTopicMetadata({ topics });

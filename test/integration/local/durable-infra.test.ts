@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { untilLed } from '../../../src/infrastructure/kafka/topics.ts';
 import type { InfraReady } from '../../../src/local/ready-file.ts';
 import { endRuns, isRunning, runInfra, temporaryFolder } from '../../support/local-infra.ts';
 import { rawKafka, rawQuery } from '../../support/raw-clients.ts';
@@ -83,7 +84,8 @@ async function writeEverywhere(servers: InfraReady): Promise<Written> {
   const kafka = rawKafka(servers.kafkaBrokers);
   const admin = kafka.admin();
   await admin.connect();
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true });
+  await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: false });
+  await untilLed(admin, [topic]);
   await admin.disconnect();
   const producer = kafka.producer();
   await producer.connect();

@@ -1,6 +1,7 @@
 import type { Admin } from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readMachine } from '../../../src/config.ts';
+import { untilLed } from '../../../src/infrastructure/kafka/topics.ts';
 import { type KafkaCluster, startKafkaCluster } from '../../../src/local/kafka-cluster.ts';
 import { rawKafka } from '../../support/raw-clients.ts';
 import { unique } from '../../support/unique.ts';
@@ -16,15 +17,16 @@ test('three brokers keep every acknowledged record through a crash, a restart an
   const [, second, third] = cluster.brokers;
   if (second === undefined || third === undefined) throw new Error('the cluster has fewer than three brokers');
   const topic = unique('replicated');
-  await withAdmin((admin) =>
-    admin.createTopics({ topics: [{ topic, numPartitions: 3 }], waitForLeaders: true, timeout: 10_000 }),
-  );
+  await withAdmin(async (admin) => {
+    await admin.createTopics({ topics: [{ topic, numPartitions: 3 }], waitForLeaders: false, timeout: 10_000 });
+    await untilLed(admin, [topic]);
+  });
   const inSync = () =>
     withAdmin(async (admin) => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]?.partitions.map(({ isr }) => isr.length).join() ?? '';
     });
-  expect(await inSync()).toBe('3,3,3');
+  await waitUntil(async () => (await inSync()) === '3,3,3');
   await send(topic, 'before');
 
   await second.kill();
