@@ -1,13 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import type { Admin } from 'kafkajs';
 import type { Config } from '../config.ts';
+import { eventTopicOf } from '../domain/event-naming.ts';
 import { loadEventTypes } from '../infrastructure/avro/catalogue-files.ts';
 import { registerInternalSchemas, SHIPPED_EVENTS_FOLDER } from '../infrastructure/avro/internal-schemas.ts';
 import { createSchemaRegistry } from '../infrastructure/avro/registry.ts';
 import { createKafkaClient } from '../infrastructure/kafka/client.ts';
 import {
   createTopics,
-  inputTopicOf,
   missingTopics,
   planInputTopic,
   planInternalTopics,
@@ -53,7 +53,7 @@ export async function checkBootstrap(config: Config, log: Logger): Promise<Boots
     const known: ReadonlySet<string> =
       migrations.length > 0 ? new Set() : new Set((await readEventTypeVersions(database)).keys());
     const shipped = await loadEventTypes(fileURLToPath(SHIPPED_EVENTS_FOLDER));
-    const inputs = [...new Set(shipped.map(({ type }) => inputTopicOf(type)))];
+    const inputs = [...new Set(shipped.map(({ type }) => eventTopicOf(type)))];
     const missing = await missingTopics(admin, [...planInternal(config), ...planInput(inputs, config)]);
     const eventTypes = shipped.map(({ type }) => type).filter((type) => !known.has(type));
     return { migrations, topics: missing.map(({ topic }) => topic), eventTypes };

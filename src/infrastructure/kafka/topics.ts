@@ -37,11 +37,6 @@ export function topicNames(prefix: string): TopicNames {
 
 const INPUT_TOPIC_PREFIX = 'events.';
 
-/** The input topic of an event type: its domain is the part before the first dot. */
-export function inputTopicOf(eventType: string): string {
-  return INPUT_TOPIC_PREFIX + (eventType.split('.')[0] ?? eventType);
-}
-
 /** Whether a topic carries events of producers (never our own dead letters). */
 export function isInputTopic(topic: string): boolean {
   return /^events\.[A-Za-z0-9_-]+$/.test(topic) && topic !== 'events.dead';
