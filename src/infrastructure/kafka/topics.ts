@@ -35,8 +35,6 @@ export function topicNames(prefix: string): TopicNames {
   };
 }
 
-const INPUT_TOPIC_PREFIX = 'events.';
-
 /** Whether a topic carries events of producers (never our own dead letters). */
 export function isInputTopic(topic: string): boolean {
   return /^events\.[A-Za-z0-9_-]+$/.test(topic) && topic !== 'events.dead';
