@@ -9,7 +9,15 @@ import type { PipelineParts, RoleParts } from './roles.ts';
 /** Builds the recorder: attempts, events and dead letters into PostgreSQL. */
 export function composeRecorder({ base, cluster, codecs, lag }: PipelineParts): RoleParts {
   const { names, log, config } = base;
-  const store = openRecorderStore({ url: config.databaseUrl, retentionDays: config.retentionDays, now: Date.now, log });
+  const store = openRecorderStore({
+    url: config.databaseUrl,
+    retentionDays: config.retentionDays,
+    now: Date.now,
+    log,
+    onDisabled: (webhooks) => {
+      for (const webhook of webhooks) log.warn(webhook, 'webhook.disabled');
+    },
+  });
   const reader = createEventReader({
     registry: base.registry,
     catalogue: base.eventTypes,

@@ -2,9 +2,11 @@ import type { Lane, LaneWork } from './lane.ts';
 import { running } from './lane.ts';
 
 /** Released deliveries per webhook and second: a receiver that has just come back is not to fall over again. */
-export const RELEASED_PER_SECOND = 50;
+const RELEASED_AT_ONCE = 50;
+/** Just below the second in which releasers come round. */
+const RELEASE_PAUSE_MS = 900;
 /** Released deliveries of one webhook without an outcome: no more than its lane has in memory for a while anyway. */
-const MOST_UNDECIDED = 2 * RELEASED_PER_SECOND;
+const MOST_UNDECIDED = 2 * RELEASED_AT_ONCE;
 /** A webhook is asked once in this time whether it is back, by new deliveries or by a parked one; above the breaker's longest pause. */
 const PROBE_EVERY_MS = 360_000;
 
@@ -34,14 +36,15 @@ export interface ParkedWebhook {
 }
 
 /**
- * How many of its parked deliveries may be released now; called once a second.
+ * How many of its parked deliveries may be released now, by whichever releaser comes first in this second.
  * All, at a limited rate, when it accepted something since it failed, when its owner changed it since, and when it is off:
  * then the workers end them as dead letters with the right reason. One as a probe when nobody has asked it for a while.
  */
 export function releasable({ webhook, failing, releasedAtMs, undecided }: ParkedWebhook, nowMs: number): number {
   const isOff = webhook === null || !webhook.isActive;
   if (isOff || failing === null || failing.version < webhook.version) {
-    return Math.max(0, Math.min(RELEASED_PER_SECOND, MOST_UNDECIDED - undecided));
+    if (releasedAtMs !== null && nowMs - releasedAtMs < RELEASE_PAUSE_MS) return 0;
+    return Math.max(0, Math.min(RELEASED_AT_ONCE, MOST_UNDECIDED - undecided));
   }
   return nowMs - Math.max(failing.lastMs, releasedAtMs ?? 0) >= PROBE_EVERY_MS ? 1 : 0;
 }

@@ -1,6 +1,13 @@
 /** Why a webhook is off although nobody switched it off by hand. */
 export type DisabledReason = 'gone' | 'failing';
 
+/** A webhook that was switched off without its owner: people are told. */
+export interface DisabledWebhook {
+  readonly webhookId: string;
+  readonly tenantId: string;
+  readonly reason: DisabledReason;
+}
+
 /** A subscription: one tenant, one event type or `all`, one URL. Timestamps are ISO 8601 with microseconds and `+00:00`. */
 export interface Webhook {
   readonly id: string;

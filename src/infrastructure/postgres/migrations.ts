@@ -3,6 +3,7 @@ import { answering, type Database } from './database.ts';
 import { up as configuration } from './migrations/001-configuration.ts';
 import { up as deliveryLog } from './migrations/002-delivery-log.ts';
 import { up as redriven } from './migrations/003-redriven.ts';
+import { up as parking } from './migrations/004-parking.ts';
 
 interface Migration {
   readonly name: string;
@@ -14,6 +15,7 @@ const MIGRATIONS: readonly Migration[] = [
   { name: '001-configuration', up: configuration },
   { name: '002-delivery-log', up: deliveryLog },
   { name: '003-redriven', up: redriven },
+  { name: '004-parking', up: parking },
 ];
 
 /** Names the lock that lets one process migrate at a time; any constant of our own. */

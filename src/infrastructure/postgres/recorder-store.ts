@@ -1,14 +1,18 @@
 import { Pool, type PoolClient } from 'pg';
 import { lastWords } from '../../domain/delivery-log.ts';
+import { DISABLE_AFTER_MS } from '../../domain/failure-streak.ts';
 import { dayOf, dayWindow } from '../../domain/log-days.ts';
 import type { LogBatch, WriteBatchResult } from '../../domain/log-entries.ts';
+import type { DisabledWebhook } from '../../domain/webhook.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { appendAttempts, withoutKnownAttempts } from './attempt-log.ts';
 import { answering } from './database.ts';
 import { DAILY_TABLES, type DailyTable, dropOldDays, ensureDay } from './day-partitions.ts';
 import { prepareStaging, recordDeliveries } from './delivery-log.ts';
 import { archiveEvents, storeDeadLetters } from './event-archive.ts';
+import { keepParked } from './parked-log.ts';
 import { loadOffset, moveOffsets } from './recorder-offsets.ts';
+import { recordFailures } from './webhook-failures.ts';
 import { applyWebhookStates } from './webhook-state.ts';
 
 export interface RecorderStoreOptions {
@@ -19,6 +23,10 @@ export interface RecorderStoreOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly log: Logger;
+  /** Webhooks were switched off by what the batch says, once that is in the log. */
+  readonly onDisabled?: (webhooks: readonly DisabledWebhook[]) => void;
+  /** For how long a webhook may do nothing but fail before it is switched off; only tests say so. */
+  readonly disableAfterMs?: number;
 }
 
 /** The recorder's side of PostgreSQL, on connections of its own (COPY needs the bare driver). Must be closed. */
@@ -80,11 +88,19 @@ class PooledStore implements RecorderStore {
     return this.#connected(async (client) => {
       await prepareStaging(client);
       await this.#ensureDays(client, batch);
-      const result = await writeTogether(client, batch, (attempts) => attempts);
+      const result = await this.#write(client, batch, (attempts) => attempts);
       if (result.kind !== 'repeat') return result;
-      const second = await writeTogether(client, batch, (attempts) => withoutKnownAttempts(client, attempts));
+      const second = await this.#write(client, batch, (attempts) => withoutKnownAttempts(client, attempts));
       return second.kind === 'repeat' ? { kind: 'refused', message: 'an attempt repeats itself' } : second;
     });
+  }
+
+  async #write(client: PoolClient, batch: LogBatch, choose: ChooseAttempts): Promise<WriteBatchResult | Repeat> {
+    const { disableAfterMs = DISABLE_AFTER_MS, onDisabled } = this.#options;
+    const result = await writeTogether(client, batch, { choose, disableAfterMs });
+    if (result.kind !== 'written') return result;
+    if (result.disabled.length > 0) onDisabled?.(result.disabled);
+    return { kind: 'written' };
   }
 
   tidyDays(): Promise<readonly string[]> {
@@ -141,23 +157,28 @@ class PooledStore implements RecorderStore {
   }
 }
 
+type Repeat = { readonly kind: 'repeat' };
+type Written = { readonly kind: 'written'; readonly disabled: readonly DisabledWebhook[] };
 type ChooseAttempts = (attempts: LogBatch['attempts']) => LogBatch['attempts'] | Promise<LogBatch['attempts']>;
 
 async function writeTogether(
   client: PoolClient,
   batch: LogBatch,
-  choose: ChooseAttempts,
-): Promise<WriteBatchResult | { readonly kind: 'repeat' }> {
+  { choose, disableAfterMs }: { choose: ChooseAttempts; disableAfterMs: number },
+): Promise<Exclude<WriteBatchResult, { kind: 'written' }> | Written | Repeat> {
   await client.query('BEGIN');
   try {
     if (!(await moveOffsets(client, batch.positions))) return await rolledBack(client, { kind: 'moved' } as const);
-    await appendAttempts(client, await choose(batch.attempts));
+    const attempts = await choose(batch.attempts);
+    await appendAttempts(client, attempts);
+    await keepParked(client, attempts);
     await archiveEvents(client, batch.events);
     await storeDeadLetters(client, batch.deadLetters);
     await recordDeliveries(client, lastWords(batch.attempts));
-    await applyWebhookStates(client, batch.attempts);
+    const reported = await applyWebhookStates(client, batch.attempts);
+    const failing = await recordFailures(client, batch.attempts, disableAfterMs);
     await client.query('COMMIT');
-    return { kind: 'written' };
+    return { kind: 'written', disabled: [...reported, ...failing] };
   } catch (error) {
     const code = sqlState(error);
     if (code === UNIQUE_VIOLATION) return rolledBack(client, { kind: 'repeat' } as const);

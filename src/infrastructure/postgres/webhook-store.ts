@@ -107,7 +107,8 @@ export async function deleteWebhook(database: Database, tenantId: string, id: st
   const rows = await query<{ id: string }>(
     database.knex,
     `WITH gone AS (DELETE FROM webhooks WHERE tenant_id = ? AND id = ? RETURNING id),
-          totals AS (DELETE FROM webhook_stats WHERE webhook_id IN (SELECT id FROM gone))
+          totals AS (DELETE FROM webhook_stats WHERE webhook_id IN (SELECT id FROM gone)),
+          failures AS (DELETE FROM webhook_failures WHERE webhook_id IN (SELECT id FROM gone))
      SELECT id FROM gone`,
     [tenantId, id],
   );

@@ -73,6 +73,12 @@ test.each([
   expect(releasable({ ...parked, ...change }, 1_000_001)).toBe(50);
 });
 
+test('two releasers share the rate', () => {
+  const healthy = { ...parked, failing: null, releasedAtMs: 5_000 };
+  expect(releasable(healthy, 5_500)).toBe(0);
+  expect(releasable(healthy, 6_000)).toBe(50);
+});
+
 test('the release waits for outcomes when the receiver is slower', () => {
   expect(releasable({ ...parked, failing: null, undecided: 80 }, 0)).toBe(20);
   expect(releasable({ ...parked, failing: null, undecided: 130 }, 0)).toBe(0);
