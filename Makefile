@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check fix test test-unit test-integration test-e2e bench build
+.PHONY: help setup demo up check fix test test-unit test-integration test-e2e bench chaos build
 
 # Node 24 comes with the development dependencies, whatever the machine has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -45,6 +45,9 @@ test-e2e: setup ## the product as a whole, from outside
 
 bench: setup ## measure throughput and latency on this machine
 	@exec ./posthorn bench
+
+chaos: setup ## inject faults and prove that nothing is lost (SIZE=ci|full|nightly, ROWS=C1,C2, SEED=1)
+	@exec ./posthorn chaos --size $(or $(SIZE),full) $(if $(ROWS),--rows $(ROWS)) $(if $(SEED),--seed $(SEED)) $(if $(LOGS),--logs $(LOGS))
 
 build: setup ## JavaScript and types in dist/
 	@npm run --silent build

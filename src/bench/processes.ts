@@ -1,6 +1,6 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readdirSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Linux counts CPU time in ticks of a hundredth of a second (`getconf CLK_TCK`). */
@@ -29,7 +29,8 @@ export function memoryOf(pid: number): number {
   return pages * 4096;
 }
 
-function childrenOf(pid: number): number[] {
+/** The direct children of a process that run now. */
+export function childrenOf(pid: number): number[] {
   const isChild = (entry: string) => {
     try {
       const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
@@ -53,15 +54,38 @@ export function forkScript(name: string, args: readonly string[] = []): ChildPro
   });
 }
 
-/** One `posthorn serve` with its log in a file. */
+/** Where a process leaves its traces, and with what it runs. */
+export interface RolePlace {
+  readonly folder: string;
+  readonly readyFile: string;
+  /** The name of its log; the role's unless given. */
+  readonly name?: string;
+  /** More for the command line of Node. */
+  readonly nodeArgs?: readonly string[];
+  /** The script to run instead of `posthorn`; it takes the same arguments. */
+  readonly script?: string;
+  /** What to run it with: a program and its arguments, before the command line of Node. */
+  readonly runWith?: readonly string[];
+}
+
+/** One `posthorn serve` of a role, or of several with commas between, with its log in a file. */
 export function spawnRole(
   role: string,
   environment: Readonly<Record<string, string>>,
-  { folder, readyFile }: { folder: string; readyFile: string },
+  { folder, readyFile, name = role, nodeArgs = [], script = CLI, runWith = [] }: RolePlace,
 ): ChildProcess {
-  const log = openSync(`${folder}/logs/${role}.log`, 'a');
-  const args = [...process.execArgv, CLI, 'serve', '--roles', role, '--ready-file', readyFile];
-  return spawn(process.execPath, args, { env: { ...environment }, stdio: ['ignore', log, log] });
+  const log = openSync(`${folder}/logs/${name}.log`, 'a');
+  const serve = [script, 'serve', '--roles', role, '--ready-file', readyFile];
+  const [command = process.execPath, ...args] = [
+    ...runWith,
+    process.execPath,
+    ...process.execArgv,
+    ...nodeArgs,
+    ...serve,
+  ];
+  const child = spawn(command, args, { env: { ...environment }, stdio: ['ignore', log, log] });
+  closeSync(log);
+  return child;
 }
 
 /** Asks a process over its channel and waits for the next answer. */

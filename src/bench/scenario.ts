@@ -4,6 +4,7 @@ import { createSchemaRegistry } from '../infrastructure/avro/registry.ts';
 import { createKafkaClient } from '../infrastructure/kafka/client.ts';
 import { KafkaPublisher } from '../infrastructure/kafka/publisher.ts';
 import { createSilentLogger } from '../infrastructure/telemetry/logger.ts';
+import { callApi } from './api.ts';
 import { ask, cpuUsOf, cpuUsOfFamily, memoryOf } from './processes.ts';
 import { BENCH_TENANT, BENCH_TYPE, type Stage } from './stage.ts';
 
@@ -181,16 +182,6 @@ async function createWebhooks(stage: Stage, count: number): Promise<string[]> {
     ids.push(String(created['id']));
   }
   return ids;
-}
-
-async function callApi(stage: Stage, method: string, path: string, body?: object): Promise<Record<string, unknown>> {
-  const response = await fetch(`${stage.apiUrl}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${stage.apiKey}`, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-  return (await response.json()) as Record<string, unknown>;
 }
 
 function at(sorted: readonly number[], share: number): number {

@@ -1,5 +1,6 @@
 import { benchCommand } from './bench.ts';
 import { bootstrapCommand } from './bootstrap.ts';
+import { chaosCommand } from './chaos.ts';
 import type { Command } from './command.ts';
 import { deadCommand } from './dead.ts';
 import { infraCommand } from './infra.ts';
@@ -22,4 +23,5 @@ export const COMMANDS: readonly Command[] = [
   schemasCommand,
   deadCommand,
   benchCommand,
+  chaosCommand,
 ];

@@ -9,7 +9,7 @@ import type { BrokerAddress } from './kafka-properties.ts';
 import { addressOf, type Kafka, launchBroker, prepareKafka } from './kafka-server.ts';
 import { noProgress, type Progress } from './progress.ts';
 import type { ServerPlace } from './server-place.ts';
-import type { ServerProcess } from './server-process.ts';
+import type { CommandWrap, ServerProcess } from './server-process.ts';
 import { createServerSet, type ServerSet } from './server-set.ts';
 
 const READY_TIMEOUT_MS = 60_000;
@@ -23,9 +23,13 @@ export interface KafkaClusterOptions {
   readonly brokers?: number;
   readonly tuned?: Tuning;
   readonly progress?: Progress;
-  /** Broker settings (server.properties) that a test wants otherwise. */
-  readonly overrides?: Readonly<Record<string, string | number>>;
+  /** Broker settings (server.properties) that a test wants otherwise, for all brokers or for each. */
+  readonly overrides?: BrokerOverrides | ((node: BrokerAddress) => BrokerOverrides);
+  /** Runs each broker inside something else, a namespace for instance. */
+  readonly wrap?: CommandWrap;
 }
+
+export type BrokerOverrides = Readonly<Record<string, string | number>>;
 
 /** One broker, on which every kind of fault can be tried. Address and data stay the same through all of them. */
 export interface ClusterBroker {
@@ -44,6 +48,8 @@ export interface ClusterBroker {
 
 export interface KafkaCluster {
   readonly kafkaBrokers: string;
+  /** Where the brokers keep their data and logs. */
+  readonly dataDir: string;
   readonly brokers: readonly ClusterBroker[];
   /** Ends all brokers at once and removes their data. */
   stop(): Promise<void>;
@@ -65,7 +71,7 @@ export async function startKafkaCluster(options: KafkaClusterOptions): Promise<K
       await Promise.all(brokers.map((broker) => broker.kill()));
       await set.stop();
     };
-    return { brokers, kafkaBrokers, stop };
+    return { brokers, kafkaBrokers, dataDir: folder.path, stop };
   } catch (error) {
     await set.stop();
     throw error;
@@ -115,9 +121,10 @@ function createBroker(
   { node, nodes, running }: Membership,
 ): ClusterBroker {
   const { nodeId } = node;
-  const { tuned = 'test', overrides } = options;
+  const { tuned = 'test', overrides: wanted, wrap } = options;
+  const overrides = typeof wanted === 'function' ? wanted(node) : wanted;
   // Folder and logs go at the end, but a stop of one broker is a real one, so its process is no throw-away.
-  const place: ServerPlace = { ...set.place, ephemeral: false };
+  const place: ServerPlace = { ...set.place, ephemeral: false, ...(wrap === undefined ? {} : { wrap }) };
   let process: ServerProcess | undefined;
   const end = async (how: (process: ServerProcess) => Promise<unknown>) => {
     running.delete(nodeId);

@@ -6,8 +6,13 @@ import { untilReady } from './until-ready.ts';
 
 const LOG_TAIL_LINES = 6;
 
+/** Runs a command by way of another one. */
+export type CommandWrap = (command: readonly string[]) => readonly [string, ...string[]];
+
 /** Who answers for the processes that are started. */
 export interface Launcher {
+  /** Runs the servers inside something else, a namespace for instance. */
+  readonly wrap?: CommandWrap;
   readonly guard: Guard;
   /** Told of every process as soon as it runs, long before it answers. */
   readonly onLaunch: (process: ServerProcess) => Promise<void>;
@@ -47,7 +52,9 @@ export interface RunningServer {
 
 /** Starts the process in a session of its own, so that Ctrl-C reaches only us and we decide about the order. */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { name, command, args, place, stopSignal, account = {}, cwd } = options;
+  const { name, place, stopSignal, account = {}, cwd } = options;
+  const plain = [options.command, ...options.args] as const;
+  const [command, ...args] = place.wrap === undefined ? plain : place.wrap(plain);
   const log = openSync(options.logFile, 'a', 0o600);
   const child = spawn(command, args, { detached: true, stdio: ['ignore', log, log], cwd, ...account });
   closeSync(log);
