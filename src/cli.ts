@@ -7,3 +7,5 @@ import { readMachine } from './config.ts';
 enableCompileCache(join(readMachine().cacheDir, 'compiled'));
 const { runCli } = await import('./cli/main.ts');
 process.exitCode = await runCli(process.argv.slice(2));
+// Everything is stopped or past its deadline; what still holds on, such as a hanging connection, must not keep us.
+setTimeout(() => process.exit(), 1_000).unref();

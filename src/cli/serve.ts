@@ -55,19 +55,17 @@ async function serve(roles: readonly Role[], readyPath: string | undefined): Pro
   const posthorn = createServingProcess({ config, roles, log, onFatal: fatal.resolve });
   try {
     const starting = posthorn.start();
-    const first = await Promise.race([starting, stop.requested.then(() => 'stop' as const), fatal.promise]);
-    if (first === 'stop') {
-      await posthorn.stop();
-      await starting.catch(() => undefined);
-      return 0;
-    }
+    const started = starting.then(() => 'started' as const);
+    const first = await Promise.race([started, stop.requested, fatal.promise]);
+    // A start that is being stopped fails, which is no news then.
+    started.catch(() => undefined);
     const { apiUrl, opsUrl } = posthorn;
-    readyFile.write({ roles, pid: process.pid, apiUrl, opsUrl });
-    const failure = await Promise.race([stop.requested, fatal.promise]);
-    if (failure instanceof Error) log.fatal({ error: failure.message }, 'serve.cannot_go_on');
+    if (first === 'started') readyFile.write({ roles, pid: process.pid, apiUrl, opsUrl });
+    const ended = first === 'started' ? await Promise.race([stop.requested, fatal.promise]) : first;
+    if (ended instanceof Error) log.fatal({ error: ended.message }, 'serve.cannot_go_on');
     readyFile.remove();
     await posthorn.stop();
-    return failure instanceof Error ? 1 : 0;
+    return ended instanceof Error ? 1 : 0;
   } finally {
     readyFile.remove();
     stop.dispose();

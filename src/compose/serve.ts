@@ -25,7 +25,7 @@ import {
 import { showCaches, showLag, showSecrets } from './gauges.ts';
 import { composeRecorder } from './recorder.ts';
 import { composeRetry } from './retry.ts';
-import { type PipelineParts, type Role, type RoleParts } from './roles.ts';
+import { type PipelineParts, type Role, type RoleParts, within } from './roles.ts';
 import { composeRouter } from './router.ts';
 import { createTracing } from './tracing.ts';
 
@@ -104,8 +104,14 @@ class Serving implements ServingProcess {
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+    this.#stopping ??= this.#stopInTime();
     return this.#stopping;
+  }
+
+  /** A server that is away may hold up a stop; nobody waits for it longer than the deadline. */
+  async #stopInTime(): Promise<void> {
+    const { log, config } = this.#options;
+    if (!(await within(config.stopDeadlineMs, this.#stop()))) log.error('serve.stop_deadline_passed');
   }
 
   async #stop(): Promise<void> {

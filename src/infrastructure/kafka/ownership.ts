@@ -135,9 +135,9 @@ export class Ownership {
     const fresh = this.#renew(state, pending);
     const override = (await this.#options.handler.onAssigned?.(fresh)) ?? null;
     const gap = outOfRange(override === null ? position : { ...position, offset: override });
-    if (gap !== null) return this.#options.onFatal(new AppError('unavailable', `Offset out of range: ${gap}`));
     if (epoch !== this.#epoch || !fresh.isActive) return;
     pending.delete(fresh);
+    if (gap !== null) return this.#options.onFatal(new AppError('unavailable', `Offset out of range: ${gap}`));
     fresh.begin(override ?? position.offset, override === null ? position.completed : new Set());
   }
 
