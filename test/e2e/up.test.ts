@@ -2,14 +2,17 @@ import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ensureCertificates } from '../../src/local/certificates.ts';
 import type { UpReady } from '../../src/local/local-posthorn.ts';
 import { type Arrival, startReceiver } from '../../src/local/receiver.ts';
 import { endRuns, isRunning, runUp, temporaryFolder } from '../support/local-infra.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-const folder = temporaryFolder();
+let folder: ReturnType<typeof temporaryFolder>;
+beforeEach(() => {
+  folder = temporaryFolder();
+});
 afterEach(async () => {
   await endRuns();
   folder.remove();
@@ -75,4 +78,15 @@ test('what was set up is still there after a restart, and nothing is delivered a
   expect(ids).toContain('before-restart');
   expect(statSync(join(folder.path, '.posthorn', 'api-key')).mode & 0o777).toBe(0o600);
   expect(first.output()).not.toContain('Error');
+});
+
+test('a stop ends at its deadline although Kafka hangs, and leaves nothing behind', async () => {
+  const run = runUp(['--ephemeral'], { cwd: folder.path, environment: { POSTHORN_STOP_DEADLINE: '4s' } });
+  const ready = await run.ready();
+  for (const pid of ready.pids['kafka'] ?? []) process.kill(pid, 'SIGSTOP');
+
+  run.process.kill('SIGTERM');
+
+  expect(await run.exited, run.output()).toBe(0);
+  expect(Object.values(ready.pids).flat().filter(isRunning)).toEqual([]);
 });
