@@ -9,6 +9,7 @@ import { listenCommand } from './listen.ts';
 import { publishCommand } from './publish.ts';
 import { schemasCommand } from './schemas.ts';
 import { serveCommand } from './serve.ts';
+import { statusCommand } from './status.ts';
 import { upCommand } from './up.ts';
 
 /** Every command of the binary, in the order of the help. */
@@ -17,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
   infraCommand,
   bootstrapCommand,
   serveCommand,
+  statusCommand,
   keysCommand,
   publishCommand,
   listenCommand,

@@ -24,6 +24,19 @@ const CANARY_IN_DATABASE_URL = 'canary-in-database-url';
 const CLIENT_KIND = 3;
 const CONSUMER_KIND = 5;
 
+interface StatusJson {
+  readonly kafka: {
+    readonly groups: readonly { readonly role: string; readonly state: string; readonly members: number }[];
+    readonly retry_tiers: readonly { readonly waiting: number; readonly next_due_ms: number | null }[];
+    readonly missing_topics: readonly string[];
+  };
+  readonly database: {
+    readonly webhooks: { readonly active: number };
+    readonly webhooks_in_trouble: readonly { readonly failed_last_hour: number }[];
+    readonly dead_letters: readonly { readonly reason: string }[];
+  };
+}
+
 let deployment: Deployment;
 let collector: OtlpCollector;
 let producer: IndependentProducer;
@@ -201,6 +214,54 @@ describe('traces', () => {
 
   it('stay with us: receivers are strangers', () => {
     expect(receiver.arrivals.flatMap(({ headers }) => Object.keys(headers))).not.toContain('traceparent');
+  });
+});
+
+describe('posthorn status', () => {
+  it('shows groups, tiers, webhooks in trouble and dead letters in one screen', async () => {
+    await producer.publish([{ tenantId: tenant.id, type: TYPE, data: sample, headers: { ce_time: 'yesterday' } }]);
+    const shown = async () => {
+      const { code, stdout } = await deployment.run(['status', '--json']);
+      return { code, ...(JSON.parse(stdout) as StatusJson) };
+    };
+    const isComplete = async () => {
+      const { database } = await shown();
+      const isDead = database.dead_letters.some(({ reason }) => reason === 'invalid_attribute');
+      return isDead && database.webhooks_in_trouble.length > 0;
+    };
+    await waitUntil(isComplete, { timeoutMs: 40_000, what: 'the dead letter and the failing webhook' });
+    const { code, kafka, database } = await shown();
+    expect(code).toBe(0);
+    expect(kafka.groups.map(({ role, state, members }) => ({ role, state, members }))).toEqual(
+      ['router', 'delivery', 'retry', 'recorder'].map((role) => ({ role, state: 'Stable', members: 1 })),
+    );
+    const [first] = kafka.retry_tiers.filter(({ waiting }) => waiting > 0);
+    expect(first?.next_due_ms).toBeLessThan(90_000);
+    expect(kafka.missing_topics).toEqual([]);
+    expect(database.webhooks.active).toBeGreaterThanOrEqual(2);
+    expect(database.webhooks_in_trouble).toEqual([
+      expect.objectContaining({ id: failing.id, tenant_id: tenant.id, event_type: TYPE, state: 'failing' }),
+    ]);
+    expect(database.webhooks_in_trouble[0]?.failed_last_hour).toBeGreaterThanOrEqual(2);
+    expect(database.dead_letters).toContainEqual(
+      expect.objectContaining({ topic: `${deployment.prefix}events.dead`, reason: 'invalid_attribute', count: 1 }),
+    );
+
+    const { stdout } = await deployment.run(['status']);
+    expect(stdout).toMatch(/^router +stable, 1 member /m);
+    expect(stdout).toMatch(new RegExp(`^${failing.id} +${tenant.id} +${TYPE} +failing `, 'm'));
+    expect(stdout).toMatch(/invalid_attribute +1 +1 /);
+    expect(stdout).toMatch(/^(5s|1m|5m) +\d+ +due/m);
+  });
+
+  it('shows what it can when a server is away, and says so', async () => {
+    const away = await deployment.run(['status'], { POSTHORN_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+    expect(away.code).toBe(1);
+    expect(away.stdout).toContain('PostgreSQL cannot be asked');
+    expect(away.stdout).toMatch(/^delivery +stable/m);
+    const noKafka = await deployment.run(['status', '--json'], { POSTHORN_KAFKA_BROKERS: '127.0.0.1:1' });
+    expect(noKafka.code).toBe(1);
+    expect(JSON.parse(noKafka.stdout)).toMatchObject({ kafka: { error: expect.any(String) }, database: {} });
   });
 });
 
