@@ -63,6 +63,8 @@ export class DeliveryEngine implements PartitionHandler, Service {
   readonly #unfinished = new Set<Promise<void>>();
   #delayed: Job[] = [];
   #queuedBytes = 0;
+  /** Attempts that have ended and whose outcome is not yet in the log: a kill repeats them too. */
+  #endedCount = 0;
   #forgottenAtMs = 0;
   #timer: NodeJS.Timeout | null = null;
   #isDraining = false;
@@ -130,7 +132,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
 
   /** Starts whatever may start: call it when something changed that could let work begin. */
   pump(): void {
-    while (!this.#isDraining && this.#deps.uncommitted() < this.#limits.maxUncommitted) {
+    while (!this.#isDraining && this.#deps.uncommitted() + this.#endedCount < this.#limits.maxUncommitted) {
       const next = this.lanes.next(this.#deps.now());
       if (next === null) return;
       this.#release([next.work]);
@@ -197,9 +199,11 @@ export class DeliveryEngine implements PartitionHandler, Service {
     const report = await this.#deps.attempt(job);
     running.isDone = true;
     this.lanes.finished(lane, running.isSlow, report.lane, this.#deps.now());
+    this.#endedCount += 1;
     const settling = this.#settle([job], report.records, report.lane.kind === 'succeeded');
     this.pump();
     await settling;
+    this.#endedCount -= 1;
   }
 
   async #settle(jobs: readonly Job[], records: readonly OutgoingRecord[], isAccepted: boolean): Promise<void> {
