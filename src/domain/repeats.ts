@@ -43,9 +43,12 @@ export class Repeats {
   /** The step has its outcome in the log; an accepted delivery has no further steps. */
   settle(step: DeliveryStep, isAccepted: boolean): void {
     const { deliveryId } = step;
-    this.#running.delete(deliveryId);
+    const rank = isAccepted ? Number.POSITIVE_INFINITY : rankOf(step);
+    // A later step may have begun or ended meanwhile; this one says nothing of it.
+    if ((this.#running.get(deliveryId) ?? -1) <= rank) this.#running.delete(deliveryId);
+    const settled = Math.max(rank, this.#settled.get(deliveryId) ?? -1);
     this.#settled.delete(deliveryId);
-    this.#settled.set(deliveryId, isAccepted ? Number.POSITIVE_INFINITY : rankOf(step));
+    this.#settled.set(deliveryId, settled);
     if (this.#settled.size <= this.#capacity) return;
     const [oldest] = this.#settled.keys();
     if (oldest !== undefined) this.#settled.delete(oldest);
@@ -53,7 +56,7 @@ export class Repeats {
 
   /** The step is no longer handled here and has no outcome. */
   abandon(step: DeliveryStep): void {
-    this.#running.delete(step.deliveryId);
+    if (this.#running.get(step.deliveryId) === rankOf(step)) this.#running.delete(step.deliveryId);
   }
 
   get size(): number {

@@ -120,7 +120,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
     this.#delayed = this.#delayed.filter((job) => !isLost(job));
     for (const lane of this.lanes.all()) lost.push(...this.lanes.extract(lane, isLost));
     this.#release(lost);
-    for (const job of lost) this.#abandon(job);
+    for (const job of lost) this.#readmit(this.#repeats.abandoned(job));
     this.#repeats.forget(partition);
   }
 
@@ -165,9 +165,9 @@ export class DeliveryEngine implements PartitionHandler, Service {
     else this.lanes.add(job.delivery.webhook_id, job, job.receivedAtMs);
   }
 
-  /** The job's next owner handles it; repeats of it that are still ours take its place. */
-  #abandon(job: Job): void {
-    for (const follower of this.#repeats.abandoned(job)) if (this.#repeats.admit(follower)) this.#queue(follower);
+  /** Repeats that waited for a job: they are dropped with it, or take its place. */
+  #readmit(followers: readonly Job[]): void {
+    for (const follower of followers) if (this.#repeats.admit(follower)) this.#queue(follower);
   }
 
   async #takeLater(
@@ -209,8 +209,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
   async #settle(jobs: readonly Job[], records: readonly OutgoingRecord[], isAccepted: boolean): Promise<void> {
     const isSettled = await this.#outbox.settle(records, jobs);
     for (const job of jobs) {
-      if (isSettled) this.#repeats.settled(job, isAccepted);
-      else this.#abandon(job);
+      this.#readmit(isSettled ? this.#repeats.settled(job, isAccepted) : this.#repeats.abandoned(job));
     }
   }
 

@@ -37,18 +37,18 @@ export class RepeatGuard {
     }
   }
 
-  /** The job has its outcome in the log: so have those that repeat it. */
-  settled(job: Job, isAccepted: boolean): void {
+  /** The job has its outcome in the log. Returns those that waited for it, to be admitted anew: most repeat that step. */
+  settled(job: Job, isAccepted: boolean): Job[] {
     const step = stepOf(job);
     this.#memoryOf(job.partition).settle(step, isAccepted);
-    for (const follower of this.#takeFollowers(step)) this.#drop(follower);
+    return this.#takeFollowers(step);
   }
 
-  /** The job is no longer handled here, without an outcome: returns those that waited for it and must be handled now. */
+  /** The job is no longer handled here, without an outcome. Returns those that waited for it, to be admitted anew. */
   abandoned(job: Job): Job[] {
     const step = stepOf(job);
     this.#memoryOf(job.partition).abandon(step);
-    return this.#takeFollowers(step).filter(({ partition }) => partition.isActive);
+    return this.#takeFollowers(step);
   }
 
   /** Frees the memory of a partition that somebody else has now. */
@@ -73,7 +73,7 @@ export class RepeatGuard {
     const followers = this.#followers.get(deliveryId);
     if (followers === undefined) return [];
     this.#followers.delete(deliveryId);
-    return followers;
+    return followers.filter(({ partition }) => partition.isActive);
   }
 }
 

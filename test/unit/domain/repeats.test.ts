@@ -35,6 +35,25 @@ test('an attempt that was set aside comes back fresh', () => {
   expect(repeats.judge(step(1, 1))).toBe('fresh');
 });
 
+test('the end of an earlier step says nothing of a later one that runs or has ended', () => {
+  const repeats = new Repeats(10);
+  repeats.begin(step(1));
+  repeats.begin(step(2));
+  repeats.settle(step(1), false);
+  expect(repeats.judge(step(2))).toBe('running');
+  repeats.settle(step(2), true);
+  repeats.settle(step(1), false);
+  expect(repeats.judge(step(3))).toBe('settled');
+});
+
+test('giving up an earlier step leaves a later one running', () => {
+  const repeats = new Repeats(10);
+  repeats.begin(step(1));
+  repeats.begin(step(2));
+  repeats.abandon(step(1));
+  expect(repeats.judge(step(2))).toBe('running');
+});
+
 test('memory is bounded: the oldest is forgotten first', () => {
   const repeats = new Repeats(2);
   for (const id of ['a', 'b', 'c']) repeats.settle(step(1, 0, id), true);
