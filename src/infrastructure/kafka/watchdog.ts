@@ -23,10 +23,13 @@ export class Watchdog {
   /** When a fetch from each broker last answered. */
   readonly #answeredAtMs = new Map<number, number>();
   #startedAtMs: number;
+  /** When the last check began. */
+  #checkedAtMs: number;
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
     this.#startedAtMs = options.now();
+    this.#checkedAtMs = options.now();
   }
 
   /** A fetch from this broker answered, with or without records. */
@@ -42,6 +45,10 @@ export class Watchdog {
 
   /** Looks at everything that should be read. Resolves also when Kafka cannot be asked. */
   async check(): Promise<void> {
+    const nowMs = this.#options.now();
+    // A check that comes late was held up with everything else, as on a machine that slept: silence proves nothing then.
+    if (nowMs - this.#checkedAtMs > this.#options.silenceMs / 2) this.noteJoin();
+    this.#checkedAtMs = nowMs;
     const suspects = [...this.#options.partitions()].filter(({ isFetching }) => isFetching);
     try {
       for (const topic of new Set(suspects.map((suspect) => suspect.topic))) await this.#checkTopic(topic, suspects);
@@ -52,7 +59,7 @@ export class Watchdog {
 
   #isSilent(nodeId: number): boolean {
     const answeredAtMs = this.#answeredAtMs.get(nodeId) ?? this.#startedAtMs;
-    return this.#options.now() - answeredAtMs > this.#options.silenceMs;
+    return this.#checkedAtMs - answeredAtMs > this.#options.silenceMs;
   }
 
   async #checkTopic(topic: string, suspects: readonly PartitionState[]): Promise<void> {

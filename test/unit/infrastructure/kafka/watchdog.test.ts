@@ -4,6 +4,7 @@ import { Watchdog } from '../../../../src/infrastructure/kafka/watchdog.ts';
 import { createSilentLogger } from '../../../../src/infrastructure/telemetry/logger.ts';
 
 const SILENCE_MS = 90_000;
+const CHECK_EVERY_MS = 30_000;
 
 /** A watchdog over partition 0 of one topic, led by broker 1, which ends at `end`; we have read up to `position`. */
 function watch({ end = 10, position = 0, isDown = false, isPaused = false } = {}) {
@@ -30,22 +31,28 @@ function watch({ end = 10, position = 0, isDown = false, isPaused = false } = {}
     onStuck: (where) => stuck.push(where),
     log: createSilentLogger(),
   });
-  return { watchdog, stuck, clock };
+  /** Lets time pass with the checks that fall into it. */
+  const pass = async (ms: number) => {
+    for (const endMs = clock.nowMs + ms; clock.nowMs < endMs; ) {
+      clock.nowMs = Math.min(clock.nowMs + CHECK_EVERY_MS, endMs);
+      await watchdog.check();
+    }
+  };
+  return { watchdog, stuck, clock, pass };
 }
 
 test('a partition with records that no fetch has answered for is stuck', async () => {
-  const { watchdog, stuck, clock } = watch();
+  const { watchdog, stuck, pass } = watch();
   watchdog.noteFetch(1);
-  clock.nowMs = SILENCE_MS + 1;
-  await watchdog.check();
+  await pass(SILENCE_MS + 1);
   expect(stuck).toEqual(['deliveries/0']);
 });
 
 test('another broker that answers does not hide a silent one', async () => {
-  const { watchdog, stuck, clock } = watch();
-  clock.nowMs = SILENCE_MS + 1;
+  const { watchdog, stuck, pass } = watch();
+  await pass(SILENCE_MS);
   watchdog.noteFetch(2);
-  await watchdog.check();
+  await pass(1);
   expect(stuck).toEqual(['deliveries/0']);
 });
 
@@ -55,17 +62,36 @@ test.each([
   ['we have paused it', { isPaused: true }, false],
   ['Kafka cannot be asked', { isDown: true }, false],
 ])('a partition is not stuck when %s', async (_, situation, isAnswered) => {
-  const { watchdog, stuck, clock } = watch(situation);
-  clock.nowMs = SILENCE_MS + 1;
+  const { watchdog, stuck, pass } = watch(situation);
+  await pass(SILENCE_MS);
   if (isAnswered) watchdog.noteFetch(1);
-  await watchdog.check();
+  await pass(1);
   expect(stuck).toEqual([]);
 });
 
 test('a join starts the silence anew', async () => {
-  const { watchdog, stuck, clock } = watch();
-  clock.nowMs = SILENCE_MS + 1;
+  const { watchdog, stuck, pass } = watch();
+  await pass(SILENCE_MS);
   watchdog.noteJoin();
+  await pass(1);
+  expect(stuck).toEqual([]);
+});
+
+test('a process that was frozen for long is not stuck when it wakes', async () => {
+  const { watchdog, stuck, clock, pass } = watch();
+  await pass(CHECK_EVERY_MS);
+  clock.nowMs += 2 * SILENCE_MS;
   await watchdog.check();
+  expect(stuck).toEqual([]);
+  await pass(SILENCE_MS + 1);
+  expect(stuck).toEqual(['deliveries/0']);
+});
+
+test('a process that was frozen in the middle of a check is not stuck when it wakes', async () => {
+  const { watchdog, stuck, clock, pass } = watch();
+  await pass(CHECK_EVERY_MS);
+  const check = watchdog.check();
+  clock.nowMs += 2 * SILENCE_MS;
+  await check;
   expect(stuck).toEqual([]);
 });
