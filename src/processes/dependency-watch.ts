@@ -85,17 +85,17 @@ export class DependencyWatch implements Service {
   /** Asks once and no second time before the first question has its answer, however late that is. */
   async #ask(state: State): Promise<void> {
     const asking = state.dependency.ask();
-    const timer = setTimeout(
-      () => this.#failed(state, 'does not answer in time'),
-      this.#options.timeoutMs ?? TIMEOUT_MS,
-    );
+    const timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS;
+    // Silence fails again and again: there may never be an answer.
+    const timer = setInterval(() => this.#failed(state, 'does not answer in time'), timeoutMs);
+    this.#stopped.signal.addEventListener('abort', () => clearInterval(timer), { once: true });
     try {
       await asking;
       this.#answered(state);
     } catch (error) {
       this.#failed(state, error instanceof Error ? error.message : String(error));
     } finally {
-      clearTimeout(timer);
+      clearInterval(timer);
     }
   }
 

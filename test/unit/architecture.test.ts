@@ -19,6 +19,10 @@ const HOMES: Readonly<Record<string, RegExp>> = {
   undici: /^(infrastructure\/http|bench)\//,
   pino: /^infrastructure\/telemetry\//,
   'prom-client': /^infrastructure\/telemetry\//,
+  '@opentelemetry/api': /^infrastructure\/telemetry\//,
+  '@opentelemetry/sdk-trace': /^infrastructure\/telemetry\//,
+  '@opentelemetry/resources': /^infrastructure\/telemetry\//,
+  '@opentelemetry/exporter-trace-otlp-http': /^infrastructure\/telemetry\//,
   koa: /^processes\/api\//,
   '@koa/router': /^processes\/api\//,
 };
