@@ -4,7 +4,7 @@ import type { OutgoingRecord } from '../../domain/record.ts';
 import type { Service } from '../lifecycle.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import { PartitionChooser } from './partition-chooser.ts';
-import { nextBatch, type PendingPublish } from './publish-queue.ts';
+import { nextBatch, type PendingPublish, piecesOf } from './publish-queue.ts';
 
 export interface PublisherOptions {
   readonly kafka: Kafka;
@@ -99,23 +99,36 @@ export class KafkaPublisher implements Service {
 
   async #sendUntilWritten(batch: readonly PendingPublish[]): Promise<void> {
     const giveUpAtMs = Math.max(...batch.map((pending) => pending.giveUpAtMs));
-    let missing = batch.flatMap(({ records }) => records);
+    const waiting = piecesOf(batch.flatMap(({ records }) => records));
     for (let round = 0; ; round++) {
       try {
-        missing = await this.#sendOnce(missing);
-        if (missing.length === 0) return;
-        this.#options.onRepaired?.(missing.length);
-        this.#options.log.warn({ missing: missing.length, round }, 'publish.repaired');
+        const missing = await this.#sendPieces(waiting);
+        if (missing === 0) return;
+        this.#options.onRepaired?.(missing);
+        this.#options.log.warn({ missing, round }, 'publish.repaired');
       } catch (error) {
         if (isRefused(error) || Date.now() > giveUpAtMs) throw error;
         this.#options.onRetried?.();
         this.#options.log.warn({ error: String(error), round }, 'publish.retried');
         if (!isRetriable(error)) await this.#rebuildProducer();
       }
-      if (Date.now() > giveUpAtMs) throw new Error(`${missing.length} records were not written`);
+      if (Date.now() > giveUpAtMs) throw new Error(`${waiting.flat().length} records were not written`);
       await this.#partitions.refresh();
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
     }
+  }
+
+  /** Takes from the front what is written; returns how many of the piece in front the brokers did not confirm. */
+  async #sendPieces(waiting: OutgoingRecord[][]): Promise<number> {
+    for (let piece = waiting[0]; piece !== undefined; piece = waiting[0]) {
+      const missing = await this.#sendOnce(piece);
+      if (missing.length > 0) {
+        waiting[0] = missing;
+        return missing.length;
+      }
+      waiting.shift();
+    }
+    return 0;
   }
 
   /** Sends the records once and returns those that are not in the answer. */
