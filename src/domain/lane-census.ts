@@ -35,7 +35,7 @@ export function countLanes(lanes: Iterable<Lane<LaneWork>>, nowMs: number): Lane
   return census;
 }
 
-export function laneClassOf(lane: Lane<LaneWork>, nowMs: number): LaneClass {
+function laneClassOf(lane: Lane<LaneWork>, nowMs: number): LaneClass {
   if (breakerStateOf(lane, nowMs) === 'open') return 'held';
   if (lane.heldUntilMs > nowMs) return 'throttled';
   return lane.breaker.failures > 0 ? 'failing' : 'healthy';
