@@ -115,6 +115,18 @@ test('a record of an older version gets the defaults of the new fields, later on
   expect({ ...(deliveries.decode(bytes) as DeliveryRecord) }).toEqual({ ...delivery, rewrites: 0 });
 });
 
+test('attempts of the version before parking are read, and that version reads newer ones', async () => {
+  const { attempts, registry } = await registered();
+  const fields = attemptSchema.fields.filter(({ name }) => name !== 'delivery');
+  const older = JSON.parse(JSON.stringify({ ...attemptSchema, fields }).replace(',"parked"', '')) as Schema;
+  registry.register(older);
+  const before = await createRecordCodec<Record<string, unknown>>(older, registry);
+  const { delivery: _, ...known } = attempt;
+  expect({ ...(await attempts.decode(before.encode(known))) }).toEqual({ ...attempt, delivery: null });
+  const parked = { ...attempt, outcome: 'parked' as const, delivery: Buffer.from('all of it') };
+  expect(await before.decode(attempts.encode(parked))).toMatchObject({ ...known, outcome: 'unknown' });
+});
+
 test('an enum symbol of a newer version is read as unknown', async () => {
   const { attempts, registry } = await registered();
   const newer = JSON.parse(JSON.stringify(attemptSchema).replace('"set_aside"', '"set_aside","paused"')) as Schema;
