@@ -14,6 +14,8 @@ export interface Evidence {
   readonly events: ReadonlyMap<string, ProducedEvent>;
   /** Paths of the webhooks that want every event. */
   readonly webhookPaths: readonly string[];
+  /** Further webhooks of the row, which may get some of the events. */
+  readonly extraPaths: readonly string[];
   readonly requests: readonly Request[];
   /** `<webhook path> <event id>` of deliveries that ended as dead letters. */
   readonly deadLetters: ReadonlySet<string>;
@@ -45,21 +47,30 @@ const EARLY_TOLERANCE_MS = 50;
 
 /** Compares sets, never mere counts. */
 export function compare(evidence: Evidence): Findings {
-  const { requests, events, webhookPaths } = evidence;
-  const paths = new Set(webhookPaths);
-  const accepted = requests.filter(({ answer }) => answer === 'accepted');
-  const settled = new Set(accepted.map(keyOf));
+  const { requests, events, webhookPaths, extraPaths } = evidence;
+  const paths = new Set([...webhookPaths, ...extraPaths]);
+  const settled = new Set(acceptedOf(requests).map(keyOf));
   const hasBody = ({ eventId, bodyHash }: Request) => events.get(eventId)?.bodyHash === bodyHash;
   return {
     lost: missing(evidence, settled),
     invented: requests.filter((request) => !paths.has(webhookPathOf(request.path)) || !hasBody(request)).length,
-    duplicates: accepted.length - settled.size,
+    duplicates: duplicatesOf(requests),
     unverified: requests.filter(({ verified }) => !verified).length,
     misdated: misdated(requests),
     ...schedule(evidence.attempts),
     unrecorded: unrecorded(evidence),
     dead: evidence.deadLetters.size,
   };
+}
+
+/** Requests answered with 2xx beyond the first of each event × webhook. */
+export function duplicatesOf(requests: readonly Request[]): number {
+  const accepted = acceptedOf(requests);
+  return accepted.length - new Set(accepted.map(keyOf)).size;
+}
+
+function acceptedOf(requests: readonly Request[]): readonly Request[] {
+  return requests.filter(({ answer }) => answer === 'accepted');
 }
 
 /** What is neither accepted nor a dead letter yet. */
@@ -111,10 +122,22 @@ function schedule(attempts: readonly AttemptRow[]): { early: number; latestSecon
   return { early, latestSeconds: latestMs / 1000 };
 }
 
+function attemptKeyOf({ deliveryId, attempt }: { deliveryId: string; attempt: number }): string {
+  return `${deliveryId} ${attempt}`;
+}
+
 function unrecorded({ requests, attempts }: Evidence): number {
   const rows = new Map<string, number>();
   const count = (key: string, by: number) => rows.set(key, (rows.get(key) ?? 0) + by);
-  for (const { deliveryId, attempt } of attempts) count(`${deliveryId} ${attempt}`, 1);
-  for (const { deliveryId, attempt } of requests) count(`${deliveryId} ${attempt}`, -1);
+  for (const row of attempts) count(attemptKeyOf(row), 1);
+  // A request that was reset may have been sent once more within the same attempt: both are one row.
+  const again = new Set(requests.filter(({ answer }) => answer !== 'reset').map(attemptKeyOf));
+  const resets = new Set<string>();
+  for (const request of requests) {
+    const key = attemptKeyOf(request);
+    const isSecondHalf = request.answer === 'reset' && (again.has(key) || resets.has(key));
+    if (request.answer === 'reset') resets.add(key);
+    if (!isSecondHalf) count(key, -1);
+  }
   return [...rows.values()].reduce((sum, surplus) => sum + Math.max(0, -surplus), 0);
 }

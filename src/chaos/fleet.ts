@@ -84,6 +84,10 @@ export class Fleet {
     for (const name of Object.keys(plans)) await this.ready(name);
   }
 
+  has(name: string): boolean {
+    return this.#members.has(name);
+  }
+
   isRunning(name: string): boolean {
     const child = this.#members.get(name)?.child;
     return child !== undefined && child.exitCode === null && child.signalCode === null;

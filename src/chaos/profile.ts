@@ -46,13 +46,15 @@ export const PROFILES: Readonly<Record<Profile['name'], Profile>> = {
   },
 };
 
-/** Requests in flight per delivery process: the young ones and the slow ones. */
+/** Requests of a delivery process that are younger than a second, and that are older. */
 export const YOUNG_REQUESTS = 64;
 export const SLOW_REQUESTS = 64;
 /** Resolved records whose commit may be lost with a process. */
 export const MAX_UNCOMMITTED = 200;
+/** Requests in flight per delivery process. */
+export const IN_FLIGHT = YOUNG_REQUESTS + SLOW_REQUESTS;
 /** What one kill of a delivery process may repeat at the most. */
-export const REPEATS_PER_KILL = YOUNG_REQUESTS + SLOW_REQUESTS + MAX_UNCOMMITTED;
+export const REPEATS_PER_KILL = IN_FLIGHT + MAX_UNCOMMITTED;
 /** Events that the router may have routed without a commit: when as many are uncommitted it commits at once. */
 export const ROUTER_UNCOMMITTED = 500;
 /** Short delays, so that a run sees several attempts; eight attempts, the last one some 40 s after the first. */

@@ -1,4 +1,4 @@
-import { cpSync } from 'node:fs';
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Profile } from './profile.ts';
 import { seededRandom } from './random.ts';
@@ -27,10 +27,10 @@ export interface SuiteOptions {
   readonly logFolder: string | null;
 }
 
-const STAGES: Readonly<Record<Exclude<Group, 'none'>, { brokers: number }>> = {
-  'one broker': { brokers: 1 },
-  'three brokers': { brokers: 3 },
-  'small disks': { brokers: 1 },
+const STAGES: Readonly<Record<Exclude<Group, 'none'>, { brokers: number; hasSmallDisks: boolean }>> = {
+  'one broker': { brokers: 1, hasSmallDisks: false },
+  'three brokers': { brokers: 3, hasSmallDisks: false },
+  'small disks': { brokers: 1, hasSmallDisks: true },
 };
 
 /** Runs rows group by group, one after the other; resolves with the number of those that failed. */
@@ -68,13 +68,19 @@ async function runGroup(group: Exclude<Group, 'none'>, rows: readonly Row[], opt
       options.print(await runRow(row, stage, options));
     }
   } finally {
-    keepLogs(stage, options.logFolder);
+    keepLogs(stage, rows, options.logFolder);
     await stage.close();
   }
 }
 
-function keepLogs({ servers }: Stage, logFolder: string | null): void {
+/** Also the receiver's ledger, one line per request. */
+function keepLogs({ servers, receiver }: Stage, rows: readonly Row[], logFolder: string | null): void {
   if (logFolder === null) return;
+  mkdirSync(logFolder, { recursive: true });
+  for (const { id } of rows) {
+    const lines = receiver.requestsOf(id).map((request) => `${JSON.stringify(request)}\n`);
+    writeFileSync(join(logFolder, `ledger-${id}.jsonl`), lines.join(''));
+  }
   for (const folder of [servers.folder, servers.kafka.dataDir]) {
     cpSync(join(folder, 'logs'), logFolder, { recursive: true });
   }

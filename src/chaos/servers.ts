@@ -16,6 +16,7 @@ import { type FaultyProxy, startFaultyProxy } from './tcp-proxy.ts';
 export interface FaultyPostgres {
   readonly proxy: FaultyProxy;
   kill(): Promise<void>;
+  /** Starts it again unless it runs. */
   start(): Promise<void>;
   pause(): void;
   resume(): void;
@@ -137,7 +138,14 @@ function faultyPostgres(
   proxy: FaultyProxy,
   launch: () => Promise<ServerProcess>,
 ): FaultyPostgres {
-  let running: ServerProcess | null = first;
+  let running: ServerProcess | null = null;
+  const follow = (process: ServerProcess) => {
+    running = process;
+    void process.exited.then(() => {
+      if (running === process) running = null;
+    });
+  };
+  follow(first);
   return {
     proxy,
     kill: async () => {
@@ -148,7 +156,7 @@ function faultyPostgres(
     start: async () => {
       for (let attempt = 1; running === null; attempt++) {
         try {
-          running = await launch();
+          follow(await launch());
         } catch (error) {
           if (attempt === START_ATTEMPTS) throw error;
           await new Promise((resolve) => setTimeout(resolve, START_PAUSE_MS));

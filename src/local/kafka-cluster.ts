@@ -35,6 +35,8 @@ export type BrokerOverrides = Readonly<Record<string, string | number>>;
 export interface ClusterBroker {
   readonly nodeId: number;
   readonly address: string;
+  /** False also when it ended by itself. */
+  readonly isRunning: boolean;
   /** Starts it again and resolves when it serves; its replicas may still be catching up. */
   start(): Promise<void>;
   /** Ends it in order: leaders move away first. */
@@ -131,16 +133,26 @@ function createBroker(
     if (process !== undefined) await how(process);
     process = undefined;
   };
+  const noteEnd = (ended: ServerProcess) => {
+    if (process !== ended) return;
+    process = undefined;
+    running.delete(nodeId);
+  };
   return {
     nodeId,
     address: addressOf(node),
+    get isRunning() {
+      return process !== undefined;
+    },
     start: async () => {
       if (process !== undefined) return;
       const dataFolder = join(place.dataDir, `kafka-${nodeId}`);
       const settings = { ...node, cluster: nodes, dataFolder, tuned, overrides };
       running.add(nodeId);
-      process = await launchBroker(kafka, settings, { place, name: `kafka-${nodeId}`, clusterId });
-      await process.waitUntilReady(() => probeBrokers([addressOf(node)], running.size), READY_TIMEOUT_MS);
+      const launched = await launchBroker(kafka, settings, { place, name: `kafka-${nodeId}`, clusterId });
+      process = launched;
+      void launched.exited.then(() => noteEnd(launched));
+      await launched.waitUntilReady(() => probeBrokers([addressOf(node)], running.size), READY_TIMEOUT_MS);
     },
     stop: () => end((running) => running.stop(CONTROLLED_STOP_MS)),
     kill: () => end((running) => running.stop(0)),
