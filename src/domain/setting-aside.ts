@@ -46,8 +46,7 @@ export function placeTowards(
   { rewrites, remainingMs }: { rewrites: number; remainingMs: number },
   partitions: number,
 ): TierPlace | null {
-  if (rewrites >= REWRITES_BEFORE_DAYS) return placeCovering(schedule, Math.max(remainingMs, DAY_MS), partitions);
-  const isLastHop = rewrites === REWRITES_BEFORE_DAYS - 1;
+  const isLastHop = rewrites >= REWRITES_BEFORE_DAYS - 1;
   const hop = isLastHop ? null : hopTowards(schedule, remainingMs, partitions);
   return hop ?? placeCovering(schedule, remainingMs, partitions);
 }

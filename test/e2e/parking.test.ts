@@ -126,5 +126,6 @@ it.each([
   expect((await change(`/api/v1/webhooks/${webhookOf(type).id}/`)).status).toBe(200);
   const letters = await dead.find(({ key }) => key === webhookOf(type).id, EVENTS);
   expect(new Set(letters.map(({ headers }) => headers['posthorn-reason']))).toEqual(new Set([reason]));
-  expect(letters.map(({ headers }) => headers['ce_id']).toSorted()).toEqual(ids.toSorted());
+  expect(letters).toHaveLength(EVENTS);
+  expect(new Set(letters.map(({ headers }) => headers['ce_id']))).toEqual(new Set(ids));
 });
