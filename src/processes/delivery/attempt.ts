@@ -33,6 +33,8 @@ export interface AttemptDependencies {
 export interface AttemptReport {
   readonly lane: LaneResult;
   readonly records: readonly OutgoingRecord[];
+  /** The log entry among them when a request was made: true whoever owns the record by now. */
+  readonly entry: OutgoingRecord | null;
 }
 
 /** Makes one attempt at a delivery: look up, sign, send, decide. Never rejects. */
@@ -51,11 +53,11 @@ export async function attemptDelivery(job: Job, deps: AttemptDependencies): Prom
       return send(job, access, deps);
     case 'closed':
       deps.onEnded(access.reason);
-      return { lane: { kind: 'skipped' }, records: deps.records.ofEnd(job, access.reason, deps.now()) };
+      return { lane: { kind: 'skipped' }, records: deps.records.ofEnd(job, access.reason, deps.now()), entry: null };
     case 'unknown': {
       const target = untilKnown(job, deps);
       deps.onSetAside('webhook_unknown', target.kind, 1);
-      return { lane: { kind: 'skipped' }, records: deps.records.ofSettingAside(job, target, deps.now()) };
+      return { lane: { kind: 'skipped' }, records: deps.records.ofSettingAside(job, target, deps.now()), entry: null };
     }
   }
 }
@@ -106,7 +108,7 @@ async function send(
   const report = { job, webhook, request, result, outcome, decision, startedAtMs, endedAtMs };
   logAttempt(deps.log, report);
   deps.onAttempted(report);
-  return { lane: laneResultOf(outcome, endedAtMs), records: deps.records.ofAttempt(report) };
+  return { lane: laneResultOf(outcome, endedAtMs), ...deps.records.ofAttempt(report) };
 }
 
 /** How long a lane rests when a receiver throttles without naming a time. */

@@ -1,30 +1,24 @@
 import type { AssignedPartition, PartitionHandler } from '../../domain/consumer-contract.ts';
-import type { DeliveryRecord } from '../../domain/delivery-record.ts';
 import { Fifo } from '../../domain/fifo.ts';
 import type { Lane } from '../../domain/lane.ts';
 import { type LaneLimits, Lanes } from '../../domain/lanes.ts';
 import type { ConsumedRecord, OutgoingRecord, PublishRecords } from '../../domain/record.ts';
 import type { Service } from '../../infrastructure/lifecycle.ts';
-import type { Logger } from '../../infrastructure/telemetry/logger.ts';
 import type { AttemptReport } from './attempt.ts';
+import { Intake, type IntakeDependencies } from './intake.ts';
 import type { Job } from './job.ts';
 import { Outbox } from './outbox.ts';
 import { RepeatGuard } from './repeat-guard.ts';
 import type { Spill } from './spill.ts';
 
-export interface EngineDependencies {
-  readonly decodeDelivery: (value: Buffer) => DeliveryRecord | Promise<DeliveryRecord>;
+export interface EngineDependencies extends IntakeDependencies {
   readonly attempt: (job: Job) => Promise<AttemptReport>;
   readonly spill: Spill;
   readonly publish: PublishRecords;
-  /** What to write for a record on our own topics that cannot be read. */
-  readonly unreadable: (record: ConsumedRecord, error: unknown) => OutgoingRecord;
   /** Resolved records whose commit is not acknowledged. */
   readonly uncommitted: () => number;
   /** A record was dropped because what it says is in the log already. */
   readonly onRepeat: () => void;
-  readonly log: Logger;
-  readonly now: () => number;
 }
 
 export interface EngineLimits extends LaneLimits {
@@ -55,12 +49,13 @@ export class DeliveryEngine implements PartitionHandler, Service {
   readonly lanes: Lanes<Job>;
   readonly #deps: EngineDependencies;
   readonly #outbox: Outbox;
+  readonly #intake: Intake;
   readonly #limits: EngineLimits;
   readonly #repeats: RepeatGuard;
   readonly #started = new Fifo<RunningAttempt>();
   readonly #paused = new Set<AssignedPartition>();
   readonly #partitions = new Set<AssignedPartition>();
-  readonly #unfinished = new Set<Promise<void>>();
+  readonly #unfinished = new Set<Promise<unknown>>();
   #delayed: Job[] = [];
   #queuedBytes = 0;
   /** Attempts that have ended and whose outcome is not yet in the log: a kill repeats them too. */
@@ -73,6 +68,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
     this.#limits = limits;
     this.#deps = deps;
     this.#outbox = new Outbox(deps);
+    this.#intake = new Intake(deps, this.#outbox);
     this.#repeats = new RepeatGuard(deps.onRepeat);
     this.lanes = new Lanes<Job>(limits);
   }
@@ -95,6 +91,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
   /** Starts nothing more and resolves when every running attempt has its outcome in the log. */
   async stop(): Promise<void> {
     this.#isDraining = true;
+    this.#intake.close();
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#timer = null;
     while (this.#unfinished.size > 0) await Promise.all(this.#unfinished);
@@ -103,10 +100,9 @@ export class DeliveryEngine implements PartitionHandler, Service {
   onRecords(partition: AssignedPartition, records: readonly ConsumedRecord[]): void {
     this.#partitions.add(partition);
     for (const record of records) {
-      const decoded = this.#decode(record);
-      if (decoded instanceof Promise) this.#track(this.#takeLater(partition, record, decoded));
-      else if (decoded !== null) this.#take(partition, record, decoded);
-      else this.#track(this.#discard(partition, record, new Error('not a delivery')));
+      const job = this.#intake.read(partition, record);
+      if (job instanceof Promise) this.#track(this.#takeLater(job));
+      else this.#take(job);
     }
     this.#applyBackPressure();
     this.pump();
@@ -140,23 +136,15 @@ export class DeliveryEngine implements PartitionHandler, Service {
     }
   }
 
-  #decode(record: ConsumedRecord): DeliveryRecord | Promise<DeliveryRecord> | null {
-    try {
-      return record.value === null ? null : this.#deps.decodeDelivery(record.value);
-    } catch {
-      return null;
-    }
+  #take(job: Job): void {
+    if (this.#repeats.admit(job)) this.#queue(job);
   }
 
-  #take(partition: AssignedPartition, record: ConsumedRecord, delivery: DeliveryRecord): void {
-    const job: Job = {
-      delivery,
-      partition,
-      offset: record.offset,
-      bytes: delivery.body.length + 512,
-      receivedAtMs: this.#deps.now(),
-    };
-    if (this.#repeats.admit(job)) this.#queue(job);
+  async #takeLater(reading: Promise<Job | null>): Promise<void> {
+    const job = await reading;
+    if (job?.partition.isActive !== true) return;
+    this.#take(job);
+    this.pump();
   }
 
   #queue(job: Job): void {
@@ -170,29 +158,6 @@ export class DeliveryEngine implements PartitionHandler, Service {
     for (const follower of followers) if (this.#repeats.admit(follower)) this.#queue(follower);
   }
 
-  async #takeLater(
-    partition: AssignedPartition,
-    record: ConsumedRecord,
-    decoding: Promise<DeliveryRecord>,
-  ): Promise<void> {
-    try {
-      const delivery = await decoding;
-      if (!partition.isActive) return;
-      this.#take(partition, record, delivery);
-      this.pump();
-    } catch (error) {
-      await this.#discard(partition, record, error);
-    }
-  }
-
-  async #discard(partition: AssignedPartition, record: ConsumedRecord, error: unknown): Promise<void> {
-    this.#deps.log.error(
-      { topic: record.topic, partition: record.partition, offset: record.offset, error: String(error) },
-      'delivery.unreadable',
-    );
-    await this.#outbox.settle([this.#deps.unreadable(record, error)], [{ partition, offset: record.offset }]);
-  }
-
   async #run(lane: Lane<Job>, job: Job): Promise<void> {
     const running: RunningAttempt = { lane, startedAtMs: this.#deps.now(), isSlow: false, isDone: false };
     this.#started.push(running);
@@ -202,15 +167,18 @@ export class DeliveryEngine implements PartitionHandler, Service {
     this.#endedCount += 1;
     const settling = this.#settle([job], report.records, report.lane.kind === 'succeeded');
     this.pump();
-    await settling;
+    const isSettled = await settling;
+    // The partition's next owner tries again; that this attempt was made is true all the same.
+    if (!isSettled && report.entry !== null) await this.#outbox.tell(report.entry);
     this.#endedCount -= 1;
   }
 
-  async #settle(jobs: readonly Job[], records: readonly OutgoingRecord[], isAccepted: boolean): Promise<void> {
+  async #settle(jobs: readonly Job[], records: readonly OutgoingRecord[], isAccepted: boolean): Promise<boolean> {
     const isSettled = await this.#outbox.settle(records, jobs);
     for (const job of jobs) {
       this.#readmit(isSettled ? this.#repeats.settled(job, isAccepted) : this.#repeats.abandoned(job));
     }
+    return isSettled;
   }
 
   #tick(): void {
@@ -252,7 +220,7 @@ export class DeliveryEngine implements PartitionHandler, Service {
     this.#track(this.#settle(jobs, records, false));
   }
 
-  #track(work: Promise<void>): void {
+  #track(work: Promise<unknown>): void {
     this.#unfinished.add(work);
     void work.finally(() => {
       this.#unfinished.delete(work);

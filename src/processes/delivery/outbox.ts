@@ -41,4 +41,13 @@ export class Outbox {
     }
     return false;
   }
+
+  /** Writes what is worth knowing but decides nothing; not being able to is no more than a line in the log. */
+  async tell(record: OutgoingRecord): Promise<void> {
+    try {
+      await this.#deps.publish([record]);
+    } catch (error) {
+      this.#deps.log.warn({ error: String(error) }, 'delivery.attempt_not_recorded');
+    }
+  }
 }

@@ -47,20 +47,25 @@ export class OutcomeRecords {
     this.#options = options;
   }
 
-  /** After an attempt: its log entry, and the copy for the retry tier or the dead letters. */
-  ofAttempt(attempt: FinishedAttempt): OutgoingRecord[] {
-    const { decision, job } = attempt;
+  /** After an attempt: the copy for the retry tier or the dead letters, and the log entry. */
+  ofAttempt(attempt: FinishedAttempt): { readonly records: readonly OutgoingRecord[]; readonly entry: OutgoingRecord } {
+    const { copies, dueMs } = this.#continuationOf(attempt);
+    const entry = this.#log(attemptEntry(attempt, this.#options.newId(), dueMs));
+    return { records: [...copies, entry], entry };
+  }
+
+  #continuationOf(attempt: FinishedAttempt): { copies: OutgoingRecord[]; dueMs: number | null } {
+    const { decision, job, endedAtMs, outcome } = attempt;
     switch (decision.kind) {
       case 'accepted':
-        return [this.#log(attemptEntry(attempt, this.#options.newId(), null))];
+        return { copies: [], dueMs: null };
       case 'retry': {
         const copy = this.#onTier(decision, retryOf(job.delivery, decision.notBeforeMs));
-        const dueMs = Math.max(attempt.endedAtMs + copy.waitMs, decision.notBeforeMs);
-        return [copy.record, this.#log(attemptEntry(attempt, this.#options.newId(), dueMs))];
+        return { copies: [copy.record], dueMs: Math.max(endedAtMs + copy.waitMs, decision.notBeforeMs) };
       }
       case 'dead': {
-        const why = { reason: decision.reason, error: messageOf(attempt.outcome), status: attempt.outcome.status };
-        return [this.#dead(job, why, attempt.endedAtMs), this.#log(attemptEntry(attempt, this.#options.newId(), null))];
+        const why = { reason: decision.reason, error: messageOf(outcome), status: outcome.status };
+        return { copies: [this.#dead(job, why, endedAtMs)], dueMs: null };
       }
     }
   }

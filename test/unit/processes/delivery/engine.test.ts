@@ -38,7 +38,7 @@ function createEngine() {
       decodeDelivery: (value) => deliveries.get(value.toString()) ?? createDelivery(),
       attempt: async ({ delivery }) => {
         tried.push(delivery.delivery_id);
-        return { lane: { kind: 'succeeded' }, records: [] };
+        return { lane: { kind: 'succeeded' }, records: [], entry: null };
       },
       spill: new Spill({
         records,
