@@ -1,5 +1,5 @@
 import type { Tracing } from '../infrastructure/telemetry/tracing.ts';
-import type { FinishedAttempt } from '../processes/delivery/outcome-records.ts';
+import type { FinishedAttempt } from '../processes/delivery/attempt-entries.ts';
 import { VERSION } from '../version.ts';
 import type { Foundation } from './foundation.ts';
 

@@ -8,9 +8,10 @@ import type { SendWebhook, WebhookRequest } from '../../domain/send-result.ts';
 import { placeToWait } from '../../domain/setting-aside.ts';
 import { signatureHeader } from '../../domain/signature.ts';
 import type { Logger } from '../../infrastructure/telemetry/logger.ts';
+import type { FinishedAttempt } from './attempt-entries.ts';
 import type { Job } from './job.ts';
 import { waitingSinceMs } from './job.ts';
-import type { FinishedAttempt, OutcomeRecords, SettingAside } from './outcome-records.ts';
+import type { OutcomeRecords, SettingAside } from './outcome-records.ts';
 import type { Access, WebhookAccess } from './webhook-access.ts';
 
 export interface AttemptDependencies {
