@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { memoryOf, type RolePlace, spawnRole } from '../bench/processes.ts';
 import { AppError } from '../domain/errors.ts';
+import type { Guard } from '../local/guard.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -37,18 +38,28 @@ export interface Footprint {
   readonly descriptors: number;
 }
 
+export interface FleetOptions {
+  /** For logs and ready files. */
+  readonly folder: string;
+  readonly environment: Environment;
+  /** Ends the processes when we are killed. */
+  readonly guard: Guard;
+}
+
 const READY_TIMEOUT_MS = 90_000;
 const POLL_MS = 50;
 
 /** The Posthorn of a run: one process per member, each of which can be killed, stopped, frozen and started again. */
 export class Fleet {
   readonly #folder: string;
+  readonly #guard: Guard;
   readonly #environment: Environment;
   readonly #members = new Map<string, Member>();
 
-  constructor(folder: string, environment: Environment) {
+  constructor({ folder, environment, guard }: FleetOptions) {
     this.#folder = folder;
     this.#environment = environment;
+    this.#guard = guard;
   }
 
   get names(): string[] {
@@ -62,7 +73,13 @@ export class Fleet {
     const instance = String(Number(/\d+$/.exec(name)?.[0] ?? 0));
     const environment = { ...this.#environment, POSTHORN_INSTANCE: instance, ...plan.environment };
     const place: RolePlace = { ...plan, folder: this.#folder, readyFile: this.#readyFileOf(name), name };
-    this.#members.set(name, { plan, child: spawnRole(plan.roles, environment, place), isEnded: false });
+    const child = spawnRole(plan.roles, environment, place);
+    const { pid } = child;
+    if (pid !== undefined) {
+      this.#guard.watch(pid, 'KILL');
+      child.once('exit', () => this.#guard.forget(pid));
+    }
+    this.#members.set(name, { plan, child, isEnded: false });
   }
 
   /** Resolves once the process serves; rejects when it ends first. */

@@ -80,7 +80,7 @@ export class Load {
     this.#isEnded = false;
     const startedMs = performance.now();
     for (let started = 0; started < count && !this.#isEnded; ) {
-      const due = Math.min(count, Math.floor(((performance.now() - startedMs) * perSecond) / 1000) + 1);
+      const due = Math.min(count, Math.ceil(((performance.now() - startedMs) * perSecond) / 1000));
       for (; started < due; started++) this.#track(this.publishOne());
       await delay(TICK_MS);
     }

@@ -1,7 +1,7 @@
 import { childrenOf } from '../bench/processes.ts';
 import { createEphemeralFolder } from '../local/data-folder.ts';
 import { freePorts, LOCAL_HOST } from '../local/free-port.ts';
-import { startGuard } from '../local/guard.ts';
+import { type Guard, startGuard } from '../local/guard.ts';
 import { findJava } from '../local/java.ts';
 import { type KafkaCluster, startKafkaCluster } from '../local/kafka-cluster.ts';
 import { databaseUrl, startPostgres } from '../local/postgres-server.ts';
@@ -34,6 +34,8 @@ export interface ChaosServers {
   /** Without the bad networks. */
   readonly direct: { readonly kafkaBrokers: string; readonly databaseUrl: string; readonly schemaRegistryUrl: string };
   readonly secretKeys: string;
+  /** Ends this process too when we are killed. */
+  readonly guard: Guard;
   readonly folder: string;
   stop(): Promise<void>;
 }
@@ -95,6 +97,7 @@ export async function startChaosServers(options: ChaosServersOptions): Promise<C
         schemaRegistryUrl: registryUrl(registry.port),
       },
       secretKeys: secretKeysIn(folder.path),
+      guard,
       folder: folder.path,
       stop,
     };

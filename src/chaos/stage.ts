@@ -127,7 +127,7 @@ async function populate(
   closers.push(() => receiver.close());
   const receiverLink = await startFaultyProxy(receiver.port);
   closers.push(() => receiverLink.close());
-  const fleet = new Fleet(servers.folder, environment);
+  const fleet = new Fleet({ folder: servers.folder, environment, guard: servers.guard });
   closers.push(() => fleet.stopAll());
   const apiUrl = `http://${LOCAL_HOST}:${apiPort}`;
   return {

@@ -8,6 +8,8 @@ import { DELIVERY, latenciesOf } from './faults.ts';
 /** All webhooks of these rows answer at once, unless the row makes them do otherwise. */
 const HEALTHY = () => () => ({ kind: 'respond', status: 200 }) as const;
 const SETTLE_MS = 3_000;
+/** Of the answers; many more in a row would open the breakers. */
+const CUT_SHARE = 0.2;
 /** How much slower healthy webhooks may be while others hang, and what the clock of a busy machine may add. */
 const ISOLATION_FACTOR = 1.2;
 const ISOLATION_SLACK_MS = 50;
@@ -78,7 +80,7 @@ function hangingReceivers(context: RowContext): Promise<RowReport> {
 }
 
 function resetAfterAcceptance(context: RowContext): Promise<RowReport> {
-  const { stage, row, profile } = context;
+  const { stage, row, profile, random } = context;
   const k = profile.name === 'ci' ? 200 : 1_000;
   let cut = 0;
   return underLoad(context, {
@@ -90,7 +92,7 @@ function resetAfterAcceptance(context: RowContext): Promise<RowReport> {
     unrecorded: k,
     act: async ({ during, measure }) => {
       const count = stage.receiverLink.cutAnswers(
-        { matches: (request) => request.includes('webhook-id'), afterBytes: 0 },
+        { matches: (request) => request.includes('webhook-id') && random() < CUT_SHARE, afterBytes: 0 },
         k,
       );
       await during(async () => {
