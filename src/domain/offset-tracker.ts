@@ -110,6 +110,11 @@ export class OffsetTracker {
     );
   }
 
+  /** Whether the record is known to be resolved, by us or by an earlier owner; false for what never arrived. */
+  isResolved(offset: number): boolean {
+    return (offset < this.#nextOffset && !this.isOpen(offset)) || this.#wasRestored(offset);
+  }
+
   #wasRestored(offset: number): boolean {
     return offset <= this.#restoredThrough && this.#restored.has(offset);
   }

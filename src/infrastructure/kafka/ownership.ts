@@ -127,7 +127,7 @@ export class Ownership {
   async #takePosition(position: GroupPosition, epoch: number, pending: Set<PartitionState>): Promise<void> {
     const state = this.#states.get(keyOf(position));
     if (state === undefined || !pending.has(state) || epoch !== this.#epoch) return;
-    if (state.hasBegun && state.ownsCommit(position.offset)) {
+    if (state.hasBegun && state.ownsCommit(position.offset, position.completed)) {
       pending.delete(state);
       state.goOn();
       return;

@@ -95,9 +95,14 @@ export class PartitionState implements AssignedPartition {
     return this.#tracker.watermark;
   }
 
-  /** Whether the offset read back from the broker is one that we committed, so that nobody else moved it meanwhile. */
-  ownsCommit(offset: number): boolean {
-    return offset === this.#committedOffset || offset === this.#sentOffset;
+  /**
+   * Whether what was read back from the broker is a commit of ours, so that nobody else worked here meanwhile. The offset
+   * alone does not tell: another owner may have completed records beyond one that it left open.
+   */
+  ownsCommit(offset: number, completed: ReadonlySet<number>): boolean {
+    if (offset !== this.#committedOffset && offset !== this.#sentOffset) return false;
+    for (const each of completed) if (!this.#tracker.isResolved(each)) return false;
+    return true;
   }
 
   /** Every join makes the client forget its positions: nothing is handed over until `begin` or `goOn`. */
