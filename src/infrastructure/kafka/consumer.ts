@@ -45,6 +45,9 @@ const MAX_FETCH_BYTES = 5 * 1024 * 1024;
 /** Longest wait of a fetch without data: also the longest time until a resumed partition is read when all were paused. */
 const MAX_WAIT_MS = 100;
 const REBUILD_PAUSE_MS = 1000;
+/** How long a stop waits for a rebalance to take its last commit. */
+const LAST_COMMIT_MS = 5_000;
+const LAST_COMMIT_PAUSE_MS = 100;
 /** Session timeouts without an answer to a fetch after which the client counts as stuck. */
 const SILENT_SESSIONS = 3;
 /** Handlers return at once, so this bounds nothing; it must only exceed the partitions that a member can own. */
@@ -70,6 +73,8 @@ export class TrackedConsumer implements Service {
   #changing: Promise<void> = Promise.resolve();
   #isJoined = false;
   #isStopped = true;
+  /** The last commit of a stop is done: what the group does no longer matters. */
+  #isLeaving = false;
 
   constructor(options: ConsumerOptions) {
     this.#options = { ...DEFAULTS, ...options };
@@ -120,6 +125,7 @@ export class TrackedConsumer implements Service {
   async start(): Promise<void> {
     if (!this.#isStopped) return;
     this.#isStopped = false;
+    this.#isLeaving = false;
     await this.#admin.connect();
     this.#subscribed = await this.#options.topics();
     if (this.#subscribed.length > 0) await this.#join();
@@ -143,12 +149,23 @@ export class TrackedConsumer implements Service {
     await this.#changing;
     this.quiesce();
     await this.#committer.stop();
+    await this.#commitTheRest();
+    this.#isLeaving = true;
     const released = this.#ownership.release();
     this.#leaveGeneration();
     await this.#consumer?.disconnect();
     this.#consumer = null;
     await released;
     await this.#admin.disconnect();
+  }
+
+  /** A rebalance refuses commits until it is over; to leave before would have others repeat what is done. */
+  async #commitTheRest(): Promise<void> {
+    const giveUpAtMs = performance.now() + LAST_COMMIT_MS;
+    while (this.#isJoined && this.#committer.uncommitted > 0 && performance.now() < giveUpAtMs) {
+      await new Promise((resolve) => setTimeout(resolve, LAST_COMMIT_PAUSE_MS));
+      await this.#committer.commit();
+    }
   }
 
   /** Changes of the client run one after the other. */
@@ -187,11 +204,12 @@ export class TrackedConsumer implements Service {
     const { events } = consumer;
     consumer.on(events.REBALANCING, () => void this.#committer.commit());
     consumer.on(events.GROUP_JOIN, ({ payload }) => {
-      if (consumer !== this.#consumer || this.#isStopped) return;
+      if (consumer !== this.#consumer || this.#isLeaving) return;
       this.#isJoined = true;
       this.#watchdog.noteJoin();
       this.#noteJoin(payload);
       this.#ownership.assign(payload.memberAssignment);
+      if (this.#isStopped) this.quiesce();
     });
     // kafkajs declares a number here and gives the text of one; metadata, with which it is compared, has numbers.
     consumer.on(events.FETCH, ({ payload }) => this.#watchdog.noteFetch(Number(payload.nodeId)));
