@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check fix test test-unit test-integration test-e2e bench chaos build
+.PHONY: help setup demo up check fix test test-unit test-simulation test-integration test-e2e bench chaos soak build
 
 # Node 24 comes with the development dependencies, whatever the machine has.
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
@@ -37,6 +37,9 @@ test: setup ## all tests, against real servers started for them
 test-unit: setup ## unit tests
 	@$(VITEST) --project unit
 
+test-simulation: setup ## random scenarios with faults over models, in virtual time (SIM_FROM=1 SIM_COUNT=10000, SIM_SEED=1)
+	@$(VITEST) --project simulation
+
 test-integration: setup ## each adapter against the real server
 	@$(VITEST) --project integration
 
@@ -48,6 +51,9 @@ bench: setup ## measure throughput and latency on this machine
 
 chaos: setup ## inject faults and prove that nothing is lost (SIZE=ci|full|nightly, ROWS=C1,C2, SEED=1)
 	@exec ./posthorn chaos --size $(or $(SIZE),full) $(if $(ROWS),--rows $(ROWS)) $(if $(SEED),--seed $(SEED)) $(if $(LOGS),--logs $(LOGS))
+
+soak: setup ## a long run with a random fault every minute (MINUTES=30)
+	@exec ./posthorn chaos --soak $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(LOGS),--logs $(LOGS))
 
 build: setup ## JavaScript and types in dist/
 	@npm run --silent build
