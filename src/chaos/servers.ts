@@ -70,7 +70,7 @@ export async function startChaosServers(options: ChaosServersOptions): Promise<C
     const folder = createEphemeralFolder(guard);
     const set = createServerSet({ folder, guard, cacheDir, ephemeral: true, progress });
     closers.push(() => set.stop());
-    const { kafka, kafkaLinks } = await startProxiedKafka(options, closers, keep);
+    const { kafka, kafkaLinks } = await startProxiedKafka(options, closers);
     const registry = await startRegistry(await prepareRegistry(java, set.place), set.place, {
       tuned: 'test',
       storage: { kind: 'memory' },
@@ -107,15 +107,26 @@ export async function startChaosServers(options: ChaosServersOptions): Promise<C
   }
 }
 
-/** Each broker gets a second listener for clients, whose advertised address is a proxy of ours. */
-async function startProxiedKafka(
-  { brokers, cacheDir, javaHome, progress, wrapKafka }: ChaosServersOptions,
+export type ProxiedKafkaOptions = Pick<
+  ChaosServersOptions,
+  'brokers' | 'cacheDir' | 'javaHome' | 'progress' | 'wrapKafka'
+>;
+
+/**
+ * Brokers behind bad networks: each gets a second listener for clients, whose advertised address is a proxy of ours. What
+ * has to be closed is added to `closers`, to be closed from the last to the first.
+ */
+export async function startProxiedKafka(
+  { brokers, cacheDir, javaHome, progress, wrapKafka }: ProxiedKafkaOptions,
   closers: (() => Promise<void>)[],
-  keep: (proxy: FaultyProxy) => FaultyProxy,
 ): Promise<{ kafka: KafkaCluster; kafkaLinks: FaultyProxy[] }> {
   const clientPorts = await freePorts(brokers);
   const kafkaLinks: FaultyProxy[] = [];
-  for (const port of clientPorts) kafkaLinks.push(keep(await startFaultyProxy(port)));
+  for (const port of clientPorts) {
+    const link = await startFaultyProxy(port);
+    closers.push(() => link.close());
+    kafkaLinks.push(link);
+  }
   const kafka = await startKafkaCluster({
     cacheDir,
     javaHome,

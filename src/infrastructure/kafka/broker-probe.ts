@@ -1,4 +1,5 @@
 import { Kafka, logLevel } from 'kafkajs';
+import { guardConnection } from './connection-guard.ts';
 import { guardRequestQueue } from './request-queue-guard.ts';
 
 const READINESS_GROUP = 'posthorn-readiness';
@@ -10,6 +11,7 @@ const TIMEOUT_MS = 2_000;
  */
 export async function probeBrokers(brokers: readonly string[], brokerCount: number): Promise<void> {
   guardRequestQueue();
+  guardConnection();
   const admin = new Kafka({
     clientId: 'posthorn-probe',
     brokers: [...brokers],

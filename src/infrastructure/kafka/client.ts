@@ -1,5 +1,6 @@
 import { Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
 import type { Logger } from '../telemetry/logger.ts';
+import { guardConnection } from './connection-guard.ts';
 import { guardRequestQueue } from './request-queue-guard.ts';
 
 /** How to reach the brokers. */
@@ -28,6 +29,7 @@ export function createKafkaClient(
   patience: KafkaPatience = { retries: 8, timeoutMs: 30_000 },
 ): Kafka {
   guardRequestQueue();
+  guardConnection();
   const config: KafkaConfig = {
     clientId,
     brokers: [...connection.brokers],
