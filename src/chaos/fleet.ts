@@ -145,9 +145,9 @@ export class Fleet {
     return member.plan;
   }
 
-  footprintOf(name: string): Footprint {
+  footprintOf(name: string): Footprint & { readonly pid: number } {
     const { pid = 0 } = this.#childOf(name);
-    return { memoryBytes: memoryOf(pid), descriptors: readdirSync(`/proc/${pid}/fd`).length };
+    return { pid, memoryBytes: memoryOf(pid), descriptors: readdirSync(`/proc/${pid}/fd`).length };
   }
 
   /** The log of a member so far, one parsed object a line; lines that are none are left out. */

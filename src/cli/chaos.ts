@@ -1,9 +1,12 @@
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ROWS } from '../chaos/catalogue.ts';
 import { PROFILES } from '../chaos/profile.ts';
 import type { Row } from '../chaos/row.ts';
-import { runSuite } from '../chaos/run.ts';
+import { soakRow } from '../chaos/rows/soak.ts';
+import { type RowResult, runSuite } from '../chaos/run.ts';
+import { markdownTable } from '../chaos/table.ts';
 import type { Command } from './command.ts';
 import { listenForStop } from './stop-signals.ts';
 
@@ -16,6 +19,8 @@ behind bad networks, kills, freezes and cuts, and prints one JSON document per r
   --size S     ci (short, the default), full or nightly
   --seed N     decides everything that is random about the faults; printed with each row
   --logs DIR   keep the logs of servers and processes there
+  --soak M     instead of the rows: M minutes under steady load with a random fault every minute
+  --table F    print the results in file F, one JSON document a line, as a Markdown table
   --list       the rows and what each of them promises, without running them
 `;
 
@@ -32,18 +37,22 @@ export const chaosCommand: Command = {
         size: { type: 'string', default: 'ci' },
         seed: { type: 'string', default: String(randomInt(1_000_000)) },
         logs: { type: 'string' },
+        soak: { type: 'string' },
+        table: { type: 'string' },
         list: { type: 'boolean', default: false },
       },
     });
+    if (values.table !== undefined) return printTable(values.table);
+    const minutes = Number(values.soak ?? 1);
     const wanted = values.rows.split(',').map((id) => id.trim().toUpperCase());
     const unknown = wanted.filter((id) => !ROWS.some((row) => row.id === id));
     const profile = Object.values(PROFILES).find(({ name }) => name === values.size);
     const seed = Number(values.seed);
-    if (unknown.length > 0 || profile === undefined || !Number.isInteger(seed)) {
+    if (unknown.length > 0 || profile === undefined || !Number.isInteger(seed) || !(minutes >= 1)) {
       console.error(unknown.length > 0 ? `--rows: there is no ${unknown.join(', ')}` : USAGE);
       return 2;
     }
-    const rows = ROWS.filter(({ id }) => wanted.includes(id));
+    const rows = values.soak === undefined ? ROWS.filter(({ id }) => wanted.includes(id)) : [soakRow(minutes)];
     if (values.list) return list(rows);
     const stop = listenForStop();
     try {
@@ -65,6 +74,14 @@ export const chaosCommand: Command = {
 
 /** What shells report for a program that SIGINT ended. */
 const STOPPED = 130;
+
+function printTable(file: string): number {
+  const lines = readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+  console.log(markdownTable(lines.map((line): RowResult => JSON.parse(line))));
+  return 0;
+}
 
 function list(rows: readonly Row[]): number {
   for (const { id, component, fault, expected, run, impossible } of rows) {

@@ -18,7 +18,7 @@ function dnsDead(context: RowContext): Promise<RowReport> {
     k: 2,
     bound: 0,
     rule: () => HEALTHY,
-    hostOf: (index) => (index === 0 ? 'localhost' : `receiver${index}.chaos.test`),
+    hostOf: (index) => (index === 0 ? 'localhost' : `receiver${index}.posthorn-chaos.dev`),
     act: async (scene) => {
       const { stage, during, profile, measure } = scene;
       const startMs = Date.now();
