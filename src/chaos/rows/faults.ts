@@ -38,3 +38,9 @@ export function latenciesOf({ stage, row, load }: FaultScene, fromMs: number, to
   }
   return found;
 }
+
+/** How often processes joined their groups so far. */
+export function joins({ stage }: FaultScene): number {
+  const isJoin = ({ msg }: Readonly<Record<string, unknown>>) => msg === 'consumer.joined';
+  return stage.fleet.names.reduce((sum, name) => sum + stage.fleet.logOf(name).filter(isJoin).length, 0);
+}

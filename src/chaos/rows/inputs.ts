@@ -6,6 +6,7 @@ import { CHAOS_TYPE } from '../load.ts';
 import { ROUTER_UNCOMMITTED } from '../profile.ts';
 import type { Row, RowContext, RowReport } from '../row.ts';
 import { type FaultScene, tenantOf, underLoad } from '../under-load.ts';
+import { joins } from './faults.ts';
 
 const INPUT = eventTopicOf(CHAOS_TYPE);
 const HEALTHY: AnswerRule = () => ({ kind: 'respond', status: 200 });
@@ -130,12 +131,6 @@ function registryDown(context: RowContext): Promise<RowReport> {
       }
     },
   });
-}
-
-/** How often processes joined their groups so far. */
-function joins({ stage }: FaultScene): number {
-  const isJoin = ({ msg }: Readonly<Record<string, unknown>>) => msg === 'consumer.joined';
-  return stage.fleet.names.reduce((sum, name) => sum + stage.fleet.logOf(name).filter(isJoin).length, 0);
 }
 
 function tenfold(context: RowContext): Promise<RowReport> {

@@ -3,7 +3,7 @@ import { callApi } from '../../bench/api.ts';
 import { IN_FLIGHT, REPEATS_PER_KILL } from '../profile.ts';
 import type { Row } from '../row.ts';
 import { type FaultScene, underLoad } from '../under-load.ts';
-import { BETWEEN_MS, DELIVERY, killAndRestart, recoverWithin } from './faults.ts';
+import { BETWEEN_MS, DELIVERY, joins, killAndRestart, recoverWithin } from './faults.ts';
 
 export const MEMBERSHIP_ROWS: readonly Row[] = [
   {
@@ -76,7 +76,9 @@ export const MEMBERSHIP_ROWS: readonly Row[] = [
       return underLoad(context, {
         k: changes,
         bound: Math.floor(context.profile.events * context.profile.webhooks * 0.1),
-        act: async ({ stage, row, during, fail }) => {
+        act: async (scene) => {
+          const { stage, row, during, fail, measure } = scene;
+          const joined = joins(scene);
           let longestMs = 0;
           await during(async () => {
             for (let change = 0; change < changes; change++) {
@@ -91,6 +93,7 @@ export const MEMBERSHIP_ROWS: readonly Row[] = [
               if (longestMs > 10_000) fail('nothing was delivered for ten seconds');
             }
           });
+          measure('joins', joins(scene) - joined);
           for (const name of ['delivery-2', 'delivery-3']) if (stage.fleet.has(name)) await stage.fleet.stop(name);
         },
       });

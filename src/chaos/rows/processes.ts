@@ -1,39 +1,59 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { duplicatesOf } from '../checker.ts';
+import { keyOf } from '../checker.ts';
+import { epochMs, type Request } from '../ledger.ts';
 import { IN_FLIGHT, REPEATS_PER_KILL, ROUTER_UNCOMMITTED } from '../profile.ts';
+import type { Span } from '../recovery.ts';
 import type { Row, RowContext, RowReport } from '../row.ts';
 import { FLEET } from '../stage.ts';
 import { underLoad } from '../under-load.ts';
 import { BETWEEN_MS, DELIVERY, killAndRestart, recoverWithin } from './faults.ts';
 
+/** A request that a stop could cut began at the most this long before it. */
+const LONGEST_REQUEST_MS = 5_000;
+
+/** Repeats of what was accepted first in one of the spans. */
+function repeatsOf(requests: readonly Request[], spans: readonly Span[]): number {
+  const first = new Map<string, number>();
+  let repeats = 0;
+  for (const request of requests.filter(({ answer }) => answer === 'accepted')) {
+    const firstMs = first.get(keyOf(request));
+    if (firstMs === undefined) first.set(keyOf(request), request.atMs);
+    else if (spans.some(({ startMs, endMs }) => firstMs >= startMs && firstMs <= endMs)) repeats += 1;
+  }
+  return repeats;
+}
+
 function rollingRestart(context: RowContext): Promise<RowReport> {
   const k = context.profile.faults(5, 50);
+  const stops: Span[] = [];
   return underLoad(context, {
     k,
     bound: k * IN_FLIGHT,
     recoverWithin: recoverWithin(context),
     // What a process has in flight when its partition moves is not reported by it, only by the partition's new owner.
     unrecorded: k * IN_FLIGHT,
-    act: async ({ stage, row, during, measure, fail }) => {
-      const repeated = () => duplicatesOf(stage.receiver.requestsOf(row));
-      let [longest, byStops] = [0, 0];
+    act: async ({ stage, during, measure, fail }) => {
+      let longest = 0;
       for (let stop = 0; stop < k; stop++) {
         const name = DELIVERY[stop % 2] ?? 'delivery-0';
-        const before = repeated();
+        const startMs = epochMs() - LONGEST_REQUEST_MS;
         await during(async () => {
           const { code, seconds } = await stage.fleet.stop(name);
           longest = Math.max(longest, seconds);
           if (code !== 0) fail(`${name} ended with exit code ${code}`);
         });
+        stops.push({ startMs, endMs: epochMs() });
         await delay(BETWEEN_MS);
-        byStops += repeated() - before;
         await stage.fleet.restart(name);
-        // What a process repeats after its join may wait behind slow requests; it must not be taken for the next stop's.
-        await delay(6 * BETWEEN_MS);
+        // Longer than a request, so that what this join repeats cannot be taken for a repeat of the next stop.
+        await delay(LONGEST_REQUEST_MS + BETWEEN_MS);
       }
       measure('stopSeconds', Math.round(longest * 10) / 10);
-      measure('duplicatesByStops', byStops);
       if (longest > 30) fail(`a stop took ${longest} s`);
+    },
+    judge: (_, { stage, row, measure, fail }) => {
+      const byStops = repeatsOf(stage.receiver.requestsOf(row), stops);
+      measure('duplicatesByStops', byStops);
       if (byStops > 0) fail(`${byStops} duplicates came from orderly stops`);
     },
   });
