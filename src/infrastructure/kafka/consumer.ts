@@ -184,7 +184,7 @@ export class TrackedConsumer implements Service {
   }
 
   #createConsumer(): Consumer {
-    const { kafka, groupId, sessionTimeoutMs, maxBytesPerPartition, colocated } = this.#options;
+    const { kafka, groupId, sessionTimeoutMs, maxBytesPerPartition, colocated, topicsRefreshMs } = this.#options;
     return kafka.consumer({
       groupId,
       partitionAssigners: [createAssigner(colocated ?? [], () => this.partitions)],
@@ -195,6 +195,8 @@ export class TrackedConsumer implements Service {
       maxBytes: MAX_FETCH_BYTES,
       maxWaitTimeInMs: MAX_WAIT_MS,
       allowAutoTopicCreation: false,
+      // Partitions that are added to a topic are noticed when the metadata are read again: after five minutes by default.
+      metadataMaxAge: topicsRefreshMs,
       // With the default of 5 every member crashes when the coordinator's broker stops; so it costs one rebalance.
       retry: { retries: 60, initialRetryTime: 100, maxRetryTime: 1000 },
     });

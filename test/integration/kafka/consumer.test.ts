@@ -247,3 +247,19 @@ test('a member that reads is not taken for one that has stopped, however far beh
   await waitUntil(() => last === published - 1, { what: 'that all is read' });
   expect(fatal).toEqual([]);
 });
+
+test('partitions that are added to a topic while it is read are read too', async () => {
+  const { topic, groupId, publisher } = await setUp();
+  const member = await startMember(testKafka(), groupId, () => [topic]);
+  await publisher.publish(numbered(topic, 0, 1, 0));
+  await waitUntil(() => member.received.length === 1, { what: 'the first record' });
+  const admin = testKafka().admin();
+  await admin.connect();
+  cleanups.push(() => admin.disconnect());
+  await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] });
+  const later = await publisherOn(testKafka());
+  await later.publish([1, 2].flatMap((partition) => numbered(topic, partition, 1, partition)));
+  await waitUntil(() => member.received.length === 3, { what: 'the records of the new partitions' });
+  expect(valuesOf(member)).toEqual(range(0, 3));
+  expect(member.fatal).toEqual([]);
+});
