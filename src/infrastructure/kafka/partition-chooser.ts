@@ -2,6 +2,8 @@ import { type Admin, type Kafka, Partitioners, type PartitionMetadata } from 'ka
 import { AppError } from '../../domain/errors.ts';
 import type { OutgoingRecord } from '../../domain/record.ts';
 
+/** Added partitions get records after this time at the latest. */
+const REFRESH_INTERVAL_MS = 60_000;
 /** Keys remembered per topic; beyond it the memory starts anew. */
 const MAX_REMEMBERED_KEYS = 50_000;
 
@@ -11,6 +13,8 @@ const MAX_REMEMBERED_KEYS = 50_000;
  */
 export class PartitionChooser {
   readonly #admin: Admin;
+  #timer: NodeJS.Timeout | null = null;
+  #refreshing: Promise<void> | null = null;
   readonly #metadata = new Map<string, PartitionMetadata[]>();
   readonly #partitioner = Partitioners.DefaultPartitioner();
   /** Partition by key, by topic: kafkajs hashes with 64-bit arithmetic in objects, and webhooks repeat for ever. */
@@ -20,12 +24,19 @@ export class PartitionChooser {
     this.#admin = kafka.admin();
   }
 
-  start(): Promise<void> {
-    return this.#admin.connect();
+  /** From now on the layout of known topics is read again now and then: partitions may be added. */
+  async start(): Promise<void> {
+    await this.#admin.connect();
+    this.#timer ??= setInterval(() => {
+      this.#refreshing ??= this.#refresh();
+    }, REFRESH_INTERVAL_MS);
   }
 
-  stop(): Promise<void> {
-    return this.#admin.disconnect();
+  async stop(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+    await this.#refreshing;
+    await this.#admin.disconnect();
   }
 
   /** The partition when the topic's layout is known; else null: ask `lookUp`. */
@@ -63,13 +74,15 @@ export class PartitionChooser {
     return this.#metadata.get(topic)?.length ?? 0;
   }
 
-  /** Reads the layout of all known topics again: leaders and counts may have changed. Keeps the old one when it cannot. */
-  async refresh(): Promise<void> {
+  /** Keeps the old layout when no broker answers; whoever sends next notices that by itself. */
+  async #refresh(): Promise<void> {
     try {
       const { topics } = await this.#admin.fetchTopicMetadata({ topics: [...this.#metadata.keys()] });
       for (const { name, partitions } of topics) this.#learn(name, partitions);
     } catch {
-      // The brokers cannot be reached; the send that follows reports it.
+      // Nothing is lost by an old layout: its partitions still exist.
+    } finally {
+      this.#refreshing = null;
     }
   }
 

@@ -113,7 +113,6 @@ export class KafkaPublisher implements Service {
         if (!isRetriable(error)) await this.#rebuildProducer();
       }
       if (Date.now() > giveUpAtMs) throw new Error(`${waiting.flat().length} records were not written`);
-      await this.#partitions.refresh();
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE_MS));
     }
   }
