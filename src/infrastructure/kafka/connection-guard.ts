@@ -6,7 +6,7 @@ interface Connection {
   bytesBuffered: number;
   bytesNeeded: number;
   isConnected(): boolean;
-  connect(this: Connection): Promise<boolean>;
+  connect: (this: Connection) => Promise<boolean>;
 }
 
 const LENGTH_PREFIX_BYTES = 4;
