@@ -14,8 +14,12 @@ const LONGEST_PAUSE_MS = 300_000;
 
 export const CLOSED_BREAKER: Breaker = { state: 'closed', failures: 0 };
 
-/** The breaker after one more failed attempt. */
+/**
+ * The breaker after one more failed attempt. Nothing begins while it is open, so what fails then began before: many requests
+ * that time out together are one reason to open it, not many reasons to keep it open for longer.
+ */
 export function afterFailure(breaker: Breaker, nowMs: number): Breaker {
+  if (nowMs < blockedUntilMs(breaker)) return breaker;
   const failures = breaker.failures + 1;
   if (failures < BREAKER_THRESHOLD) return { state: 'closed', failures };
   const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - BREAKER_THRESHOLD), LONGEST_PAUSE_MS);
