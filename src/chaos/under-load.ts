@@ -58,6 +58,8 @@ const TAIL_MS = 3_000;
 const PROBE_TIMEOUT_MS = 60_000;
 /** Longer than the longest delay between two attempts. */
 const PATIENCE_MS = 45_000;
+/** However much still moves: what goes round in circles has not arrived. */
+const LONGEST_SETTLING_MS = 180_000;
 const RECORDER_PATIENCE_MS = 30_000;
 
 /** Runs a row: webhooks, load, faults, rest, comparison. */
@@ -155,7 +157,8 @@ async function untilSettled({ stage, row, load, webhooks, profile }: FaultScene)
     deadLetters: new Set<string>(),
   };
   let before = '';
-  let movedMs = performance.now();
+  const startedMs = performance.now();
+  let movedMs = startedMs;
   for (;;) {
     const requests = stage.receiver.requestsOf(row);
     const lag = await totalLag(stage.admin, stage.names).catch(() => Number.NaN);
@@ -166,7 +169,8 @@ async function untilSettled({ stage, row, load, webhooks, profile }: FaultScene)
     const now = `${requests.length} ${lag}`;
     if (now !== before) movedMs = performance.now();
     before = now;
-    if (performance.now() - movedMs > PATIENCE_MS) return;
+    const isEndless = profile.name !== 'nightly' && performance.now() - startedMs > LONGEST_SETTLING_MS;
+    if (isEndless || performance.now() - movedMs > PATIENCE_MS) return;
     await delay(profile.name === 'nightly' ? 2_000 : 300);
   }
 }
