@@ -59,8 +59,13 @@ async function obstacleOf({ run, impossible }: Row): Promise<string | null> {
 }
 
 async function runGroup(group: Exclude<Group, 'none'>, rows: readonly Row[], options: SuiteOptions): Promise<void> {
-  options.progress(`group "${group}": starting servers`);
-  const stage = await setStage({ ...STAGES[group], profile: options.profile, progress: options.progress });
+  const { profile, progress } = options;
+  progress(`group "${group}": starting servers`);
+  const stage = await setStage({ ...STAGES[group], profile, progress }).catch((error: unknown) => {
+    const failures = [`the servers of the group could not be started: ${String(error)}`];
+    for (const row of rows) options.print({ ...headOf(row, options), failures, seconds: 0, status: 'failed' });
+  });
+  if (stage === undefined) return;
   try {
     for (const row of rows) {
       if (options.signal.aborted) return;

@@ -53,7 +53,7 @@ export async function makeSmallDisk({ megabytes, account, dataFolderOf }: SmallD
       '--preserve-credentials',
       '/bin/sh',
       '-c',
-      BIND,
+      ENTER,
       dataFolderOf(command),
       mountPoint,
       ...command,
@@ -75,12 +75,22 @@ export async function smallDiskObstacle(): Promise<string | null> {
   return exitCode === 0 ? null : `the kernel permits no user and mount namespaces: ${output.trim()}`;
 }
 
-const HOLD = 'mount -t tmpfs -o "size=$1,mode=0700" none "$0" && echo mounted && exec sleep infinity';
-/** Before the first start the data, made outside, moves to the disk; from then on the disk stands in its place. */
-const BIND = `
+/**
+ * Mounts the disk, then serves the server's first start: it names its data folder, whose content, made outside, moves to
+ * the disk; from then on the disk stands in its place. Only the holder has the rights for that.
+ */
+const HOLD = `
+mount -t tmpfs -o "size=$1,mode=0755" none "$0" && mkfifo "$0/wanted" && echo mounted || exit 1
+read -r data < "$0/wanted"
+cp -a "$data" "$0/data" && mount --bind "$0/data" "$data" && : > "$0/bound"
+exec sleep infinity`;
+
+/** Runs a server once its data folder is the disk. */
+const ENTER = `
 data=$0; disk=$1; shift
-[ -e "$disk/data" ] || cp -a "$data" "$disk/data"
-mount --bind "$disk/data" "$data" && cd "$data" && exec "$@"`;
+[ -e "$disk/bound" ] || echo "$data" > "$disk/wanted"
+until [ -e "$disk/bound" ]; do sleep 0.05; done
+cd "$data" && exec "$@"`;
 
 async function mounted(holder: ChildProcess): Promise<number> {
   const { stdout, pid } = holder;
